@@ -1,0 +1,307 @@
+"""Settings of every installation. Values come from the environment (or `.env`); `.env.example` lists them all.
+
+With nothing set, Connect runs embedded: SQLite, Celery over the file system, secrets made once under `DATA_DIR`.
+With `DATABASE_URL` and `BROKER_URL` set it runs on PostgreSQL and Redis with the same code.
+"""
+
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+
+from connect.embedded import embedded_secrets
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+# --- Where it runs -------------------------------------------------------------------------------
+DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).absolute()
+PORT = env.int("PORT", 8000)
+BASE_URL = env.str("BASE_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
+DEBUG = env.bool("DEBUG", False)
+DEMO = env.bool("DEMO", False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+HTTPS = BASE_URL.startswith("https://")
+
+DATABASE_URL = env.str("DATABASE_URL", "")
+EMBEDDED = not DATABASE_URL or DATABASE_URL.startswith("sqlite")
+
+# --- Secrets -------------------------------------------------------------------------------------
+SECRET_KEY = env.str("SECRET_KEY", "")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+SEALING_KEYS = env.list("SEALING_KEYS", default=[])
+if EMBEDDED and not (SECRET_KEY and SEALING_KEYS):
+    _made = embedded_secrets(DATA_DIR)
+    SECRET_KEY = SECRET_KEY or _made["secret_key"]
+    SEALING_KEYS = SEALING_KEYS or [_made["sealing_key"]]
+if not SECRET_KEY or not SEALING_KEYS:
+    raise ImproperlyConfigured(
+        "SECRET_KEY and SEALING_KEYS must be set when DATABASE_URL is (see .env.example); "
+        "`python -m connect.embedded` prints a fresh pair."
+    )
+
+# --- Database ------------------------------------------------------------------------------------
+if EMBEDDED:
+    _sqlite_path = DATABASE_URL.partition("sqlite:///")[2] or str(DATA_DIR / "connect.sqlite3")
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": _sqlite_path,
+            "OPTIONS": {
+                "timeout": 30,
+                "transaction_mode": "IMMEDIATE",
+                "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA foreign_keys=ON;"
+                "PRAGMA cache_size=-20000;PRAGMA temp_store=MEMORY;",
+            },
+        }
+    }
+else:
+    DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+    DATABASES["default"]["OPTIONS"] = {
+        **DATABASES["default"].get("OPTIONS", {}),
+        "pool": {
+            "min_size": env.int("DATABASE_POOL_MIN", 1),
+            "max_size": env.int("DATABASE_POOL_MAX", 12),
+            "timeout": 10,
+        },
+        "options": f"-c statement_timeout={env.int('DATABASE_STATEMENT_TIMEOUT_MS', 30_000)}",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Cache (rate limits, worker heartbeats; losing it loses nothing) -------------------------------
+REDIS_URL = env.str("REDIS_URL", "")
+if REDIS_URL:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+else:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": str(DATA_DIR / "cache"),
+            "OPTIONS": {"MAX_ENTRIES": 10_000},
+        }
+    }
+
+# --- Applications --------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "axes",
+    "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "connect.audit",
+    "connect.organizations",
+    "connect.operations",
+    "webhooks",
+    "portals",
+    "portals.sandbox",
+    "pulls",
+    "patientflows",
+    "connect.example",
+]
+
+MIDDLEWARE = [
+    "connect.request_id.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "connect.urls"
+WSGI_APPLICATION = "connect.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- People --------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+LOGIN_URL = reverse_lazy("admin:login")
+SESSION_COOKIE_AGE = env.int("ADMIN_SESSION_SECONDS", 8 * 3600)
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True
+
+# --- Languages -----------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("es", "Español")]
+LOCALE_PATHS = [BASE_DIR / "patientflows" / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Static files --------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", str(DATA_DIR / "static")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = EMBEDDED
+MEDIA_ROOT = DATA_DIR / "media"
+
+# --- Security headers ----------------------------------------------------------------------------
+SECURE_SSL_REDIRECT = HTTPS and env.bool("SECURE_SSL_REDIRECT", True)
+SECURE_REDIRECT_EXEMPT = [r"^health"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "no-referrer"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if env.bool("BEHIND_PROXY", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "manifest-src": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# --- API -----------------------------------------------------------------------------------------
+API_VERSION = "2026-04-25"
+API_RATE_LIMIT_PER_MINUTE = env.int("API_RATE_LIMIT_PER_MINUTE", 6000 if DEMO else 1200)
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["connect.organizations.authentication.ApiKeyAuthentication"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "connect.errors.exception_handler",
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Connect",
+    "VERSION": API_VERSION,
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- Celery: the broker only wakes workers; all work is rows (docs/decisions/0001) --------------------
+BROKER_URL = env.str("BROKER_URL", REDIS_URL or "filesystem://")
+CELERY_BROKER_URL = BROKER_URL
+if BROKER_URL.startswith("filesystem"):
+    _queue_dir = DATA_DIR / "queue"
+    for _name in ("messages", "processed", "control"):
+        (_queue_dir / _name).mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_queue_dir / "messages"),
+        "data_folder_out": str(_queue_dir / "messages"),
+        "control_folder": str(_queue_dir / "control"),
+        "polling_interval": 0.05,
+    }
+else:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_timeout": 5, "socket_connect_timeout": 2}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = False
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_DEFAULT_QUEUE = "flows"
+CELERY_TASK_ROUTES = {
+    "patientflows.*": {"queue": "flows"},
+    "portals.*": {"queue": "refresh"},
+    "pulls.exports.*": {"queue": "exports"},
+    "pulls.*": {"queue": "pulls"},
+    "webhooks.*": {"queue": "webhooks"},
+    "connect.*": {"queue": "flows"},
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "deliver-due-events": {"task": "webhooks.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
+    "refresh-due-connections": {"task": "portals.refresh_due", "schedule": 5.0, "options": {"expires": 20}},
+    "revoke-due-tokens": {"task": "portals.revoke_due", "schedule": 15.0, "options": {"expires": 30}},
+    "run-due-pulls": {"task": "pulls.run_due", "schedule": 3.0, "options": {"expires": 10}},
+    "expire-due-flows": {"task": "patientflows.expire_due", "schedule": 5.0, "options": {"expires": 20}},
+    "chain-audit-log": {"task": "connect.audit.chain", "schedule": 10.0, "options": {"expires": 30}},
+    "beat-heartbeat": {"task": "connect.operations.heartbeat", "schedule": 10.0, "options": {"expires": 30}},
+}
+
+# --- The way out (connect/outbound) ---------------------------------------------------------------
+OUTBOUND_ALLOW_INSECURE_HTTP = env.bool("OUTBOUND_ALLOW_INSECURE_HTTP", DEMO)
+OUTBOUND_ALLOW_PRIVATE = env.bool("OUTBOUND_ALLOW_PRIVATE", DEMO)
+OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])
+OUTBOUND_PROXY_URL = env.str("OUTBOUND_PROXY_URL", "")
+
+# --- Product figures -----------------------------------------------------------------------------
+FLOW_LIFETIME_SECONDS = 1800
+STATE_LIFETIME_SECONDS = 3600
+PULL_INTERVAL_SECONDS = env.int("PULL_INTERVAL_SECONDS", 24 * 3600)
+SANDBOX_ENABLED = env.bool("SANDBOX_ENABLED", DEMO)
+EXAMPLE_ENABLED = env.bool("EXAMPLE_ENABLED", DEMO)
+SANDBOX_DATA_DIR = env.str("SANDBOX_DATA_DIR", str(DATA_DIR / "sandbox"))
+SANDBOX_BUNDLES = env.str("SANDBOX_BUNDLES", "")
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "connect@localhost")
+
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
+LOGGING_CONFIG = "connect.logs.configure"
+LOGGING = {"level": LOG_LEVEL, "json": env.bool("LOG_JSON", not EMBEDDED)}
+
+UNFOLD = {
+    "SITE_TITLE": "Connect",
+    "SITE_HEADER": "Connect operations",
+    "SITE_SYMBOL": "hub",
+    "SHOW_HISTORY": True,
+    "DASHBOARD_CALLBACK": "connect.operations.overview.dashboard",
+}
