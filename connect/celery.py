@@ -1,0 +1,27 @@
+"""The Celery application. Tasks are doorways: an id or nothing in, one call; the work itself is rows in the database."""
+
+import os
+
+import structlog
+from celery import Celery, signals
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connect.settings")
+
+app = Celery("connect")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@signals.setup_logging.connect
+def keep_our_logging(**kwargs):
+    """Django has configured logging already; Celery shall not do it again."""
+
+
+@signals.task_prerun.connect
+def name_the_task(task_id=None, task=None, **kwargs):
+    structlog.contextvars.bind_contextvars(task_id=task_id, task=task.name)
+
+
+@signals.task_postrun.connect
+def forget_the_task(**kwargs):
+    structlog.contextvars.unbind_contextvars("task_id", "task")

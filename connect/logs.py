@@ -1,0 +1,36 @@
+"""Log lines: one event a line with request or task id; names and numbers, never bodies, tokens or PHI."""
+
+import logging
+import logging.config
+
+import structlog
+
+QUIET = ("django.request", "django.security.DisallowedHost", "urllib3", "kombu", "celery.redirected", "axes")
+
+
+def configure(options: dict) -> None:
+    """Django's LOGGING_CONFIG hook. `options`: `level`, and `json` (True for machines, False for a terminal)."""
+    shared = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer = structlog.processors.JSONRenderer() if options["json"] else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.root.handlers = [handler]
+    logging.root.setLevel(options["level"])
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)

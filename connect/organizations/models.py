@@ -1,0 +1,210 @@
+"""Who uses Connect: an organisation, its two environments, its API keys, and its patients."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from connect import crypto, ids
+from connect.crypto import SealedField, token_hash
+from connect.errors import ResourceNotFound
+
+
+class Environment(models.TextChoices):
+    """An organisation's two worlds, which never see each other."""
+
+    SANDBOX = "sandbox"
+    PRODUCTION = "production"
+
+
+KEY_PREFIXES = {Environment.SANDBOX: "mb_sk_sbx_", Environment.PRODUCTION: "mb_sk_live_"}
+
+SCOPES = (
+    "patients:read", "patients:write", "patient_flows:read", "patient_flows:write", "connections:read", "records:read",
+    "webhooks:read", "webhooks:write", "pulls:read", "pulls:write", "exports:read", "exports:write",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """One environment of one organisation: what `.of()` narrows every query to."""
+
+    organization_id: str
+    environment: str
+
+
+class TenantQuerySet(models.QuerySet):
+    """The one tenant door: rows are found through `.of(caller)`."""
+
+    def of(self, caller) -> "TenantQuerySet":
+        """Rows of the caller's organisation and environment; `caller` is an ApiKey, a Tenant or a row that has both."""
+        return self.filter(organization_id=caller.organization_id, environment=caller.environment)
+
+    def get_or_404(self, **lookup):
+        """The row, or ResourceNotFound: a stranger's row is not found."""
+        row = self.filter(**lookup).first()
+        if row is None:
+            raise ResourceNotFound()
+        return row
+
+
+class Organization(models.Model):
+    """A customer. Its name, logo and colour are what patients see."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.new_organization_id, editable=False)
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=60, unique=True)
+    logo = models.BinaryField(null=True, blank=True, editable=False)
+    colour = models.CharField(
+        max_length=7, default="#0b5cad", validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", "A colour such as #0b5cad")]
+    )
+    purpose = models.CharField(
+        max_length=200, blank=True, help_text="Why patients are asked, as a sentence part: “to find clinical trials”."
+    )
+    support_contact = models.CharField(max_length=200, blank=True, help_text="An e-mail address or a phone number.")
+    privacy_url = models.URLField(blank=True)
+    button_label = models.CharField(max_length=60, blank=True)
+    pull_interval_seconds = models.PositiveIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self):
+        return self.name
+
+
+class Membership(models.Model):
+    """A staff member who may see one organisation only; staff without any see all."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "organization"], name="one_membership")]
+
+
+class ApiKey(models.Model):
+    """A secret an organisation's backend calls with. Stored as a hash; the key itself is the caller."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.new_key_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="api_keys")
+    environment = models.CharField(max_length=10, choices=Environment)
+    name = models.CharField(max_length=120)
+    hash = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=20, editable=False)
+    scopes = models.JSONField(default=list)
+    version = models.CharField(max_length=10, default=settings.API_VERSION)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    LAST_USED_GRAIN = timedelta(minutes=1)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self):
+        return f"{self.name} ({self.hint}…)"
+
+    @classmethod
+    def new_secret(cls, environment: str) -> str:
+        """A fresh key: `mb_sk_sbx_…` or `mb_sk_live_…` with 192 random bits."""
+        return KEY_PREFIXES[Environment(environment)] + secrets.token_urlsafe(24)
+
+    def adopt(self, secret: str) -> None:
+        """Remember a secret by its hash and a hint; the caller saves the row."""
+        self.hash, self.hint = token_hash(secret), secret[: len("mb_sk_live_") + 4]
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    def used(self) -> None:
+        """Note the use, at most once a minute: key use is a fact to look up, not a write a request."""
+        now = timezone.now()
+        if self.last_used_at is None or now - self.last_used_at >= self.LAST_USED_GRAIN:
+            ApiKey.objects.filter(pk=self.pk).update(last_used_at=now)
+
+    def revoke(self) -> bool:
+        """End the key from the next request on; False if it was revoked already."""
+        return ApiKey.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=Now()) == 1
+
+
+class Patient(models.Model):
+    """A person an organisation asks for records. The public id is the organisation's own `patient_id`."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.new_patient_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="patients")
+    environment = models.CharField(max_length=10, choices=Environment)
+    patient_id = models.CharField(max_length=200)
+    email = models.EmailField(max_length=254, null=True, blank=True)
+    name = models.CharField(max_length=200, null=True, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    data_key = SealedField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "environment", "patient_id"], name="one_patient_id"),
+        ]
+        indexes = [
+            models.Index(fields=["organization", "environment", "-id"], name="patients_newest"),
+            models.Index(fields=["organization", "environment", "email"], name="patients_by_email"),
+        ]
+        permissions = [("view_phi", "Can see patients' personal data and records")]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self._state.adding and self.__dict__.get("data_key") is None:
+            self.data_key = crypto.new_data_key()
+
+    def __str__(self):
+        return self.patient_id
+
+    @property
+    def tenant(self) -> Tenant:
+        return Tenant(self.organization_id, self.environment)
+
+    def replace(self, *, email, name, metadata) -> None:
+        """PUT: what is not given is cleared."""
+        self.email, self.name, self.metadata = email, name, metadata
+        self.save(update_fields=["email", "name", "metadata"])
+
+    def learn(self, *, email=None, name=None) -> None:
+        """Take over what a flow says of the patient; what it does not say stays."""
+        changes = {key: value for key, value in {"email": email, "name": name}.items() if value}
+        if any(getattr(self, key) != value for key, value in changes.items()):
+            for key, value in changes.items():
+                setattr(self, key, value)
+            self.save(update_fields=list(changes))
+
+
+class IdempotentAnswer(models.Model):
+    """The first answer to an `Idempotency-Key`, or the lease of a request that is still working on it."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    environment = models.CharField(max_length=10, choices=Environment)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    leased_until = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True)
+    body = SealedField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "environment", "key"], name="one_idempotency_key"),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_by_age")]

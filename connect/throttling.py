@@ -1,0 +1,54 @@
+"""A rate limit per API key: a fixed window of a minute counted in the cache, told in the IETF draft's header fields.
+
+`RateLimit-Policy: "default";q=<quota>;w=60` and `RateLimit: "default";r=<remaining>;t=<seconds to reset>`
+(draft-ietf-httpapi-ratelimit-headers). Losing the cache forgives a minute and nothing else.
+"""
+
+import time
+from dataclasses import dataclass
+
+from django.core.cache import cache
+
+from connect.errors import Throttled
+
+WINDOW_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What is left of the window for one caller."""
+
+    quota: int
+    remaining: int
+    reset_seconds: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {
+            "RateLimit-Policy": f'"default";q={self.quota};w={WINDOW_SECONDS}',
+            "RateLimit": f'"default";r={self.remaining};t={self.reset_seconds}',
+        }
+
+
+def spend(caller: str, quota: int) -> Allowance:
+    """Count one request of `caller`; raises Throttled (with its headers) past `quota` a minute."""
+    now = time.time()
+    window = int(now // WINDOW_SECONDS)
+    reset_seconds = WINDOW_SECONDS - int(now % WINDOW_SECONDS)
+    used = _count(f"rate:{caller}:{window}")
+    allowance = Allowance(quota, max(0, quota - used), reset_seconds)
+    if used > quota:
+        throttled = Throttled(reset_seconds)
+        throttled.headers |= allowance.headers
+        raise throttled
+    return allowance
+
+
+def _count(key: str) -> int:
+    if cache.add(key, 1, timeout=WINDOW_SECONDS * 2):
+        return 1
+    try:
+        return cache.incr(key)
+    except ValueError:  # it ran out between the two calls
+        cache.set(key, 1, timeout=WINDOW_SECONDS * 2)
+        return 1

@@ -1,0 +1,162 @@
+"""The delivery engine's rows: Endpoint, Event (the outbox, a row an endpoint) and Delivery (one attempt)."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from connect import ids
+from connect.crypto import SealedField
+from connect.organizations.models import Environment, Organization, TenantQuerySet
+from connect.states import Transitions
+from webhooks import signing
+from webhooks.schedule import next_delay
+
+
+class Endpoint(Transitions, models.Model):
+    """A URL of the integrator's that wants to hear of some event types."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        DISABLED = "disabled"
+
+    TRANSITIONS = {Status.ACTIVE: {Status.DISABLED}, Status.DISABLED: {Status.ACTIVE}}
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.new_endpoint_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="endpoints")
+    environment = models.CharField(max_length=10, choices=Environment)
+    url = models.URLField(max_length=2000)
+    events = models.JSONField(default=list)
+    status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
+    description = models.CharField(max_length=500, null=True, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    api_version = models.CharField(max_length=10, default=settings.API_VERSION)
+    secret = SealedField()
+    previous_secret = SealedField(null=True)
+    previous_secret_until = models.DateTimeField(null=True, editable=False)
+    last_sequence = models.BigIntegerField(default=0, editable=False)
+    disabled_reason = models.CharField(max_length=60, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["organization", "environment", "-id"], name="endpoints_newest")]
+
+    def __str__(self):
+        return f"{self.id} {self.url}"
+
+    def wants(self, event_type: str) -> bool:
+        return "*" in self.events or event_type in self.events
+
+    def disable(self, *, reason: str) -> None:
+        """Stop deliveries; raises TransitionRefused if it is disabled already."""
+        self.move(self.Status.DISABLED, disabled_reason=reason)
+
+    def enable(self) -> None:
+        """Deliver new events again; nothing old is sent by itself (contract 6.2)."""
+        self.move(self.Status.ACTIVE, disabled_reason="")
+
+    def rotate_secret(self, *, overlap_seconds: int) -> str:
+        """Take a new secret; the old one signs too for `overlap_seconds`. Returns the new one."""
+        secret = signing.new_secret()
+        now = timezone.now()
+        self.amend(
+            previous_secret=self.secret if overlap_seconds else None,
+            previous_secret_until=now + timedelta(seconds=overlap_seconds) if overlap_seconds else None,
+            secret=secret,
+        )
+        return secret
+
+    def signing_secrets(self, now) -> list[str]:
+        """The secrets that sign now, newest first."""
+        if self.previous_secret_until and self.previous_secret_until > now:
+            return [self.secret, self.previous_secret]
+        return [self.secret]
+
+
+class Event(Transitions, models.Model):
+    """One thing that happened, for one endpoint. Written in the transaction of the change it tells of."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        DELIVERED = "delivered"
+        EXHAUSTED = "exhausted"
+        HELD = "held"
+
+    TRANSITIONS = {
+        Status.PENDING: {Status.DELIVERED, Status.EXHAUSTED, Status.HELD, Status.PENDING},
+        Status.HELD: {Status.PENDING},
+        Status.EXHAUSTED: {Status.PENDING},
+        Status.DELIVERED: {Status.PENDING},
+    }
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.new_event_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    environment = models.CharField(max_length=10, choices=Environment)
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="event_rows")
+    type = models.CharField(max_length=60)
+    patient_id = models.CharField(max_length=200, null=True, blank=True)
+    data = models.JSONField()
+    api_version = models.CharField(max_length=10)
+    sequence = models.BigIntegerField(null=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    attempts = models.PositiveIntegerField(default=0)
+    tries_left = models.PositiveSmallIntegerField(default=9, help_text="Attempts left of the current round.")
+    trigger = models.CharField(max_length=12, default="event", help_text="event, redeliver, recover or test")
+    next_attempt_at = models.DateTimeField(null=True, default=timezone.now)
+    leased_until = models.DateTimeField(null=True)
+    fence = models.BigIntegerField(default=0)
+    delivered_at = models.DateTimeField(null=True)
+    last_status_code = models.PositiveSmallIntegerField(null=True)
+    last_response_body = models.TextField(null=True)
+    last_redelivered_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["endpoint", "sequence"], condition=models.Q(sequence__isnull=False), name="one_sequence"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["endpoint", "next_attempt_at"], condition=models.Q(status="pending"), name="events_due"
+            ),
+            models.Index(fields=["next_attempt_at"], condition=models.Q(status="pending"), name="events_due_any"),
+            models.Index(
+                fields=["endpoint", "id"], condition=models.Q(sequence__isnull=True), name="events_unsequenced"
+            ),
+            models.Index(fields=["endpoint", "-id"], name="events_of_endpoint"),
+            models.Index(fields=["organization", "environment", "-id"], name="events_newest"),
+            models.Index(fields=["organization", "environment", "patient_id"], name="events_of_patient"),
+        ]
+
+    def __str__(self):
+        return f"{self.id} {self.type}"
+
+    def delay_after_failure(self) -> timedelta | None:
+        """How long to wait before the next attempt, or None when the ninth has failed."""
+        return next_delay(tries_left=self.tries_left - 1)
+
+
+class Delivery(models.Model):
+    """One attempt to deliver an event: why it ran, what came back, how long it took."""
+
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
+    number = models.PositiveIntegerField()
+    trigger = models.CharField(max_length=12, default="event")
+    started_at = models.DateTimeField(default=timezone.now)
+    duration_ms = models.PositiveIntegerField(default=0)
+    status_code = models.PositiveSmallIntegerField(null=True)
+    error = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["started_at"], name="deliveries_by_age")]
