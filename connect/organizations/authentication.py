@@ -1,0 +1,31 @@
+"""`Authorization: Bearer mb_sk_…`: the key itself is the caller (contract 1.4)."""
+
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+
+from connect.crypto import token_hash
+from connect.errors import ExpiredApiKey, InvalidApiKey, MissingApiKey
+from connect.organizations.models import ApiKey
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """Sets `request.auth` to the ApiKey, with its organisation loaded in the same query."""
+
+    def authenticate(self, request):
+        scheme, _, secret = get_authorization_header(request).decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
+            raise MissingApiKey()
+        return None, find_key(secret.strip())
+
+    def authenticate_header(self, request):
+        return "Bearer"
+
+
+def find_key(secret: str) -> ApiKey:
+    """The living key of this secret. Found by hash, so its comparison tells nothing by its time."""
+    key = ApiKey.objects.select_related("organization").filter(hash=token_hash(secret), revoked_at=None).first()
+    if key is None:
+        raise InvalidApiKey()
+    if key.is_expired:
+        raise ExpiredApiKey()
+    key.used()
+    return key

@@ -1,0 +1,111 @@
+"""The base of every API view: key, version, scope, rate limit, idempotency and pages, in that order."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import transaction
+from rest_framework import serializers
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from connect import idempotency, throttling, versions
+from connect.audit.actions import Actor
+from connect.errors import InsufficientScope, InvalidData, PayloadTooLarge
+from connect.organizations import idempotent_answers
+from connect.pagination import PageQuery, list_envelope, newest_first
+
+MAX_BODY_BYTES = 1024 * 1024
+
+
+class ApiView(APIView):
+    """A view of the public API.
+
+    `scopes` names the scope each method needs. Writing handlers run inside one transaction, together with the answer
+    that an `Idempotency-Key` keeps.
+    """
+
+    scopes: ClassVar[dict[str, str]] = {}
+
+    def initial(self, request, *args, **kwargs):
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
+            raise PayloadTooLarge()
+        super().initial(request, *args, **kwargs)
+        self.version = versions.resolve(request.headers.get(versions.HEADER), request.auth.version)
+        self._require_scope(request)
+        allowance = throttling.spend(request.auth.pk, settings.API_RATE_LIMIT_PER_MINUTE)
+        self.headers = {**self.headers, **allowance.headers}
+
+    def _require_scope(self, request) -> None:
+        needed = self.scopes.get(request.method)
+        if needed and needed not in request.auth.scopes:
+            raise InsufficientScope(f"This operation needs the scope {needed}")
+
+    @property
+    def actor(self) -> Actor:
+        """Who to name in the audit log."""
+        return Actor("api_key", self.request.auth.pk, self.request.META.get("REMOTE_ADDR"))
+
+    def validated(self, serializer_class: type[serializers.Serializer], data=None, **context) -> dict:
+        """The checked body (or `data`): unknown fields are refused, the first fault is raised as InvalidData."""
+        serializer = serializer_class(
+            data=self.request.data if data is None else data, context={"caller": self.request.auth, **context}
+        )
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+    def query(self, serializer_class: type[serializers.Serializer] = PageQuery) -> dict:
+        """The checked query string."""
+        return self.validated(serializer_class, data=self.request.query_params.dict())
+
+    def page(self, queryset, serializer_class, *, query: dict) -> Response:
+        """One page of `queryset`, newest first; everything in `query` but the page itself binds the cursor."""
+        filters = {key: value for key, value in query.items() if key not in ("limit", "starting_after")}
+        rows, cursor = newest_first(
+            queryset, limit=query["limit"], starting_after=query.get("starting_after"), filters=filters
+        )
+        return Response(list_envelope(serializer_class(rows, many=True).data, cursor))
+
+
+class WritingApiView(ApiView):
+    """An ApiView whose POST can be repeated safely with an `Idempotency-Key`."""
+
+    def dispatch(self, request, *args, **kwargs):
+        return super().dispatch(request, *args, **kwargs)
+
+    def initialize_request(self, request, *args, **kwargs):
+        self.raw_request = request
+        return super().initialize_request(request, *args, **kwargs)
+
+    def initial(self, request, *args, **kwargs):
+        super().initial(request, *args, **kwargs)
+        handler = getattr(self, request.method.lower(), None)
+        if request.method == "POST" and handler:
+            self.post = self._once(handler)
+
+    def _once(self, handler):
+        """The POST handler, run at most once for a key."""
+
+        def post(request, *args, **kwargs):
+            key = idempotency.read_key(request.headers)
+            if key is None:
+                with transaction.atomic():
+                    return handler(request, *args, **kwargs)
+            mark = idempotency.fingerprint(request.method, request.path, self.raw_request.body)
+            return idempotent_answers.answer_once(
+                caller=request.auth, key=key, fingerprint=mark, handler=lambda: handler(request, *args, **kwargs)
+            )
+
+        return post
+
+
+class StrictSerializer(serializers.Serializer):
+    """A body in which unknown fields are refused: 400 `invalid_data`, `param` = the field (contract 1)."""
+
+    def to_internal_value(self, data):
+        if not isinstance(data, dict):
+            raise InvalidData("The body must be a JSON object")
+        unknown = [name for name in data if name not in self.fields]
+        if unknown:
+            known = ", ".join(name for name, field in self.fields.items() if not field.read_only)
+            raise serializers.ValidationError({unknown[0]: [f"Unknown field; known: {known}"]})
+        return super().to_internal_value(data)

@@ -1,0 +1,190 @@
+"""The top of the story: PatientFlow (a link a patient opens), Attempt (one try at one source), Step (the timeline)."""
+
+from django.db import models
+from django.utils import timezone
+
+from connect import ids
+from connect.crypto import SealedField
+from connect.organizations.models import Environment, Organization, Patient, Tenant, TenantQuerySet
+from connect.states import Transitions
+from portals.models import Connection, Registration, Source
+
+
+class PatientFlow(Transitions, models.Model):
+    """One authorisation session of one patient."""
+
+    class Status(models.TextChoices):
+        OPEN = "open"
+        COMPLETE = "complete"
+        EXPIRED = "expired"
+
+    TRANSITIONS = {Status.OPEN: {Status.COMPLETE, Status.EXPIRED}}
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.new_flow_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    environment = models.CharField(max_length=10, choices=Environment)
+    patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="flows")
+    status = models.CharField(max_length=10, choices=Status, default=Status.OPEN)
+    token_hash = models.CharField(max_length=64, unique=True)
+    token = SealedField(help_text="The link's last part; the API echoes it while the flow is open.")
+    source = models.ForeignKey(Source, null=True, on_delete=models.PROTECT, related_name="+", help_text="Direct Mode.")
+    recommended = models.JSONField(null=True, help_text="Source ids shown first (Picker Mode).")
+    reconnects = models.ForeignKey(Connection, null=True, on_delete=models.SET_NULL, related_name="+")
+    return_url = models.URLField(max_length=2000)
+    return_button_label = models.CharField(max_length=60, null=True)
+    locale = models.CharField(max_length=5, null=True)
+    metadata = models.JSONField(default=dict)
+    expires_at = models.DateTimeField()
+    opened_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["expires_at"], condition=models.Q(status="open"), name="flows_due"),
+            models.Index(fields=["organization", "environment", "-id"], name="flows_newest"),
+            models.Index(fields=["organization", "environment", "status", "-id"], name="flows_by_status"),
+            models.Index(fields=["patient", "-id"], name="flows_of_patient"),
+        ]
+
+    def __str__(self):
+        return self.id
+
+    @property
+    def tenant(self) -> Tenant:
+        return Tenant(self.organization_id, self.environment)
+
+    @property
+    def is_direct(self) -> bool:
+        return self.source_id is not None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == self.Status.OPEN
+
+    @property
+    def has_run_out(self) -> bool:
+        return self.expires_at <= timezone.now()
+
+    def complete(self) -> None:
+        """The patient is done, or came back from the portal in Direct Mode; raises TransitionRefused the second time."""
+        self.move(self.Status.COMPLETE, completed_at=timezone.now())
+
+    def expire(self) -> None:
+        self.move(self.Status.EXPIRED)
+
+
+class Attempt(Transitions, models.Model):
+    """One try at one source: what left for the portal and what came back."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        CONNECTED = "connected"
+        FAILED = "failed"
+        EXPIRED = "expired"
+
+    TRANSITIONS = {Status.PENDING: {Status.CONNECTED, Status.FAILED, Status.EXPIRED}}
+
+    class Stage(models.TextChoices):
+        """How far a pending attempt is. `exchanging` is written before the code is sent: a code is used once only."""
+
+        LEFT = "left"
+        RETURNED = "returned"
+        CONFIRMING = "confirming"
+        EXCHANGING = "exchanging"
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.new_attempt_id, editable=False)
+    flow = models.ForeignKey(PatientFlow, on_delete=models.CASCADE, related_name="attempts")
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+")
+    registration = models.ForeignKey(Registration, on_delete=models.PROTECT, related_name="+")
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    stage = models.CharField(max_length=12, choices=Stage, default=Stage.LEFT)
+    state_hash = models.CharField(max_length=64, unique=True)
+    verifier = SealedField(null=True)
+    nonce = SealedField(null=True)
+    browser_hash = models.CharField(max_length=64, help_text="Hash of the cookie of the browser that left.")
+    code = SealedField(null=True, help_text="The authorisation code, while it waits for confirmation or exchange.")
+    confirmation_hash = models.CharField(max_length=64, blank=True, help_text="Hash of the six-character code.")
+    confirmation_tries = models.PositiveSmallIntegerField(default=0)
+    configuration = models.JSONField(default=dict, help_text="What discovery said when the patient left (pinned).")
+    scopes = models.JSONField(default=list, help_text="Asked for.")
+    failure_code = models.CharField(max_length=40, null=True)
+    failure_at = models.DateTimeField(null=True)
+    operator_hint = models.CharField(max_length=200, blank=True, help_text="Our own words for operators; no portal text.")
+    connection = models.ForeignKey(Connection, null=True, on_delete=models.SET_NULL, related_name="attempts")
+    reconnected = models.BooleanField(default=False)
+    expires_at = models.DateTimeField()
+    leased_until = models.DateTimeField(null=True)
+    returned_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(status="connected") | models.Q(failure_code=None), name="connected_has_no_failure"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["expires_at"], condition=models.Q(status="pending"), name="attempts_due"),
+            models.Index(fields=["flow", "-id"], name="attempts_of_flow"),
+            models.Index(fields=["source", "-created_at"], name="attempts_of_source"),
+        ]
+
+    def __str__(self):
+        return self.id
+
+    def connect(self, connection: Connection, *, reconnected: bool) -> None:
+        """The portal said yes: forget what only the way there needed."""
+        self.move(
+            self.Status.CONNECTED, connection_id=connection.pk, reconnected=reconnected, settled_at=timezone.now(),
+            verifier=None, nonce=None, code=None,
+        )  # fmt: skip
+
+    def fail(self, failure_code: str, *, hint: str = "") -> None:
+        """The patient or the portal returned an error."""
+        self._end(self.Status.FAILED, failure_code, hint)
+
+    def abandon(self) -> None:
+        """Nobody came back in time."""
+        self._end(self.Status.EXPIRED, "authorization_abandoned", "")
+
+    def _end(self, status: str, failure_code: str, hint: str) -> None:
+        now = timezone.now()
+        self.move(
+            status, failure_code=failure_code, failure_at=now, settled_at=now, operator_hint=hint,
+            verifier=None, nonce=None, code=None,
+        )  # fmt: skip
+
+
+class Step(models.Model):
+    """One line of a flow's timeline: what happened and how it went. No PHI, no search text."""
+
+    class Kind(models.TextChoices):
+        LINK_OPENED = "link_opened"
+        SEARCHED = "searched"
+        SOURCE_CHOSEN = "source_chosen"
+        SENT_TO_PORTAL = "sent_to_portal"
+        CAME_BACK = "came_back"
+        CODE_EXCHANGED = "code_exchanged"
+        CONNECTED = "connected"
+        FAILED = "failed"
+        DONE = "done"
+        EXPIRED = "expired"
+
+    flow = models.ForeignKey(PatientFlow, on_delete=models.CASCADE, related_name="steps")
+    attempt_id = models.CharField(max_length=40, null=True)
+    source_id = models.CharField(max_length=40, null=True)
+    kind = models.CharField(max_length=16, choices=Kind)
+    outcome = models.CharField(max_length=40, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["kind", "at"], name="steps_by_kind")]

@@ -1,0 +1,170 @@
+"""The pull side's rows: Pull, its searches (one mark each), records, and the patient's position counter."""
+
+from django.db import models
+from django.utils import timezone
+
+from connect import ids
+from connect.crypto import SealedField
+from connect.organizations.models import Environment, Organization, Patient, TenantQuerySet
+from connect.states import Transitions
+from portals.models import Connection
+
+
+class Pull(Transitions, models.Model):
+    """One run that brings a connection's records here. One is open at a time for a connection."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        WAITING = "waiting"
+        COMPLETED = "completed"
+        PARTIAL = "partial"
+        FAILED = "failed"
+        CANCELED = "canceled"
+
+    class Trigger(models.TextChoices):
+        CONNECTED = "connected"
+        SCHEDULE = "schedule"
+        MANUAL = "manual"
+        RETRY = "retry"
+
+    TRANSITIONS = {
+        Status.QUEUED: {Status.RUNNING, Status.CANCELED, Status.FAILED},
+        Status.RUNNING: {Status.WAITING, Status.COMPLETED, Status.PARTIAL, Status.FAILED, Status.CANCELED},
+        Status.WAITING: {Status.RUNNING, Status.CANCELED, Status.FAILED, Status.PARTIAL},
+    }
+    OPEN = (Status.QUEUED, Status.RUNNING, Status.WAITING)
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.new_pull_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    environment = models.CharField(max_length=10, choices=Environment)
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="pulls")
+    patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="pulls")
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    trigger = models.CharField(max_length=10, choices=Trigger)
+    due_at = models.DateTimeField(default=timezone.now)
+    leased_until = models.DateTimeField(null=True)
+    fence = models.BigIntegerField(default=0)
+    tries = models.PositiveIntegerField(default=0)
+    give_up_at = models.DateTimeField(null=True)
+    waiting_for = models.CharField(max_length=60, blank=True)
+    total = models.PositiveIntegerField(default=0, help_text="Resources that are new or changed.")
+    errors = models.PositiveIntegerField(default=0, help_text="Resource types that could not be had.")
+    error = models.CharField(max_length=200, blank=True)
+    scopes = models.JSONField(default=list)
+    manifest = SealedField(null=True)
+    manifest_sha256 = models.CharField(max_length=64, blank=True)
+    first_record_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection"],
+                condition=models.Q(status__in=["queued", "running", "waiting"]),
+                name="one_open_pull_a_connection",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"], condition=models.Q(status__in=["queued", "running", "waiting"]), name="pulls_open_due"
+            ),
+            models.Index(fields=["organization", "environment", "-id"], name="pulls_newest"),
+            models.Index(fields=["connection", "-id"], name="pulls_of_connection"),
+            models.Index(fields=["patient", "-id"], name="pulls_of_patient"),
+        ]
+
+    def __str__(self):
+        return self.id
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN
+
+    @property
+    def duration_ms(self) -> int | None:
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return int((self.finished_at - self.started_at).total_seconds() * 1000)
+
+
+class Search(models.Model):
+    """One query of a pull's plan, with its mark: the next page to ask for."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        RUNNING = "running"
+        DONE = "done"
+        PARTIAL = "partial"
+        REFUSED = "refused"
+        SKIPPED = "skipped"
+        FAILED = "failed"
+
+    pull = models.ForeignKey(Pull, on_delete=models.CASCADE, related_name="searches")
+    resource_type = models.CharField(max_length=64)
+    order = models.PositiveIntegerField(default=0)
+    query = models.CharField(max_length=500, help_text="Without the patient's id.")
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    next_url = SealedField(null=True)
+    detail = models.JSONField(default=dict, help_text="Page digests seen, fallbacks used, lost pages, outcome codes.")
+    pages = models.PositiveIntegerField(default=0)
+    fetched = models.PositiveIntegerField(default=0)
+    expected = models.PositiveIntegerField(null=True)
+    stored = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
+    unreadable = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=200, null=True)
+
+    class Meta:
+        ordering = ["order"]
+        constraints = [models.UniqueConstraint(fields=["pull", "order"], name="one_search_an_order")]
+
+
+class RecordHead(models.Model):
+    """The patient's record counter. Its row lock serialises writes for a patient: record order is commit order."""
+
+    patient = models.OneToOneField(Patient, primary_key=True, on_delete=models.CASCADE, related_name="record_head")
+    position = models.BigIntegerField(default=0)
+
+
+class Record(models.Model):
+    """The latest version of one resource of one connection, sealed with the patient's data key."""
+
+    class Change(models.TextChoices):
+        NEW = "new"
+        CHANGED = "changed"
+        GONE = "gone"
+
+    patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="records")
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="records")
+    source_id = models.CharField(max_length=40)
+    resource_type = models.CharField(max_length=64)
+    resource_id = models.CharField(max_length=300)
+    position = models.BigIntegerField()
+    digest = models.BinaryField(max_length=32)
+    body = models.BinaryField(help_text="zstd, then sealed with the patient's data key.")
+    size = models.PositiveIntegerField(default=0)
+    version_id = models.CharField(max_length=100, blank=True)
+    last_updated = models.CharField(max_length=40, blank=True)
+    change = models.CharField(max_length=8, choices=Change, default=Change.NEW)
+    pull_id = models.CharField(max_length=40)
+    seen_in = models.CharField(max_length=40, help_text="The last pull whose answers held it.")
+    landed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "resource_type", "resource_id"], name="one_record_a_resource"
+            ),
+            models.UniqueConstraint(fields=["patient", "position"], name="one_record_a_position"),
+        ]
+        indexes = [models.Index(fields=["patient", "resource_type", "position"], name="records_by_type")]
+
+    def __str__(self):
+        return f"{self.resource_type}/{self.resource_id}"
