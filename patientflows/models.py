@@ -1,5 +1,7 @@
 """The top of the story: PatientFlow (a link a patient opens), Attempt (one try at one source), Step (the timeline)."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.utils import timezone
 
@@ -70,6 +72,10 @@ class PatientFlow(Transitions, models.Model):
     def has_run_out(self) -> bool:
         return self.expires_at <= timezone.now()
 
+    def note_opening(self) -> bool:
+        """Remember the first opening; True for it. Opening a link changes nothing else (contract 3.1)."""
+        return self.amend(only_if={"opened_at": None}, opened_at=timezone.now())
+
     def complete(self) -> None:
         """The patient is done, or came back from the portal in Direct Mode; raises TransitionRefused the second time."""
         self.move(self.Status.COMPLETE, completed_at=timezone.now())
@@ -93,9 +99,8 @@ class Attempt(Transitions, models.Model):
         """How far a pending attempt is. `exchanging` is written before the code is sent: a code is used once only."""
 
         LEFT = "left"
-        RETURNED = "returned"
-        CONFIRMING = "confirming"
         EXCHANGING = "exchanging"
+        CONFIRMING = "confirming"
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.new_attempt_id, editable=False)
     flow = models.ForeignKey(PatientFlow, on_delete=models.CASCADE, related_name="attempts")
@@ -107,8 +112,7 @@ class Attempt(Transitions, models.Model):
     verifier = SealedField(null=True)
     nonce = SealedField(null=True)
     browser_hash = models.CharField(max_length=64, help_text="Hash of the cookie of the browser that left.")
-    code = SealedField(null=True, help_text="The authorisation code, while it waits for confirmation or exchange.")
-    confirmation_hash = models.CharField(max_length=64, blank=True, help_text="Hash of the six-character code.")
+    grant = SealedField(null=True, help_text="What the portal granted, while it waits for the six-character code.")
     confirmation_tries = models.PositiveSmallIntegerField(default=0)
     configuration = models.JSONField(default=dict, help_text="What discovery said when the patient left (pinned).")
     scopes = models.JSONField(default=list, help_text="Asked for.")
@@ -140,11 +144,38 @@ class Attempt(Transitions, models.Model):
     def __str__(self):
         return self.id
 
+    def start_exchange(self, *, lease: timedelta) -> bool:
+        """Take the one right to spend this state and its code; False when another request has it."""
+        now = timezone.now()
+        return self.amend(
+            only_if={"status": self.Status.PENDING, "stage": self.Stage.LEFT},
+            stage=self.Stage.EXCHANGING, returned_at=now, leased_until=now + lease,
+        )  # fmt: skip
+
+    def await_confirmation(self, grant: str) -> bool:
+        """Hold what was granted until the six-character code is typed; nothing is attached before."""
+        return self.amend(
+            only_if={"status": self.Status.PENDING, "stage": self.Stage.EXCHANGING},
+            stage=self.Stage.CONFIRMING, grant=grant, leased_until=None, verifier=None,
+        )  # fmt: skip
+
+    def count_wrong_code(self) -> None:
+        Attempt.objects.filter(pk=self.pk).update(confirmation_tries=models.F("confirmation_tries") + 1)
+        self.confirmation_tries += 1
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status == self.Status.PENDING
+
+    @property
+    def has_run_out(self) -> bool:
+        return self.expires_at <= timezone.now()
+
     def connect(self, connection: Connection, *, reconnected: bool) -> None:
         """The portal said yes: forget what only the way there needed."""
         self.move(
             self.Status.CONNECTED, connection_id=connection.pk, reconnected=reconnected, settled_at=timezone.now(),
-            verifier=None, nonce=None, code=None,
+            verifier=None, nonce=None, grant=None,
         )  # fmt: skip
 
     def fail(self, failure_code: str, *, hint: str = "") -> None:
@@ -159,7 +190,7 @@ class Attempt(Transitions, models.Model):
         now = timezone.now()
         self.move(
             status, failure_code=failure_code, failure_at=now, settled_at=now, operator_hint=hint,
-            verifier=None, nonce=None, code=None,
+            verifier=None, nonce=None, grant=None,
         )  # fmt: skip
 
 

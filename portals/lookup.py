@@ -1,0 +1,36 @@
+"""Finding sources by what integrators write: a `fhirsrc_` id, or the source's raw FHIR base URL (contract 3 and 4)."""
+
+from collections.abc import Iterable
+
+from django.db.models import Q
+
+from portals.directory.addresses import AddressPolicy, AddressRefused, normalise_base_url
+from portals.models import Source
+
+ANY_ADDRESS = AddressPolicy(allow_http=True, allow_private=True)
+
+
+def sources_named(environment: str, names: Iterable[str]) -> dict[str, Source]:
+    """The offered sources that these names mean, by name; unknown names are absent. One query."""
+    keys = {name: _key(name) for name in names}
+    if not keys:
+        return {}
+    offered = Source.objects.offered(environment).filter(Q(pk__in=keys.values()) | Q(fhir_base_url__in=keys.values()))
+    found: dict[str, Source] = {}
+    for source in offered:
+        found[source.pk] = found[source.fhir_base_url] = source
+    return {name: found[key] for name, key in keys.items() if key in found}
+
+
+def source_named(environment: str, name: str) -> Source | None:
+    """The offered source of this id or FHIR base URL."""
+    return sources_named(environment, [name]).get(name)
+
+
+def _key(name: str) -> str:
+    if name.startswith("fhirsrc_"):
+        return name
+    try:
+        return normalise_base_url(name, ANY_ADDRESS)
+    except AddressRefused:
+        return name
