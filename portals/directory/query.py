@@ -1,0 +1,182 @@
+"""What a patient typed, understood: words and what each may stand for, or an address they pasted."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from portals.directory.addresses import registrable_domain
+from portals.directory.index import address_key, state_mark, zip3_mark
+from portals.directory.normalize import CREDENTIALS, GRAMMAR, PORTAL_WORDS, canonical, fold, telling, words
+from portals.directory.places import STATES, state_of_zip
+from portals.directory.vocabulary import Vocabulary
+
+MAX_LENGTH = 200
+MAX_WORDS = 12
+
+_EMAIL = re.compile(r"^\S*@((?:[\w-]+\.)+[a-z]{2,})$", re.IGNORECASE)
+_URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_BARE_HOST = re.compile(
+    r"^(?:[a-z0-9-]+\.)+(?:com|org|net|edu|gov|us|mil|io|health|care|clinic|info|app|md)(?::\d+)?(?:/\S*)?$", re.IGNORECASE
+)
+_MAILBOXES = frozenset(
+    "gmail.com googlemail.com yahoo.com ymail.com hotmail.com outlook.com live.com msn.com icloud.com me.com mac.com "
+    "aol.com proton.me protonmail.com gmx.com mail.com comcast.net verizon.net att.net sbcglobal.net".split()
+)
+
+# Words that may be something else than what `words` makes of them; the number is how likely.
+_OTHER_READINGS = {
+    "medical": [("medicine", 0.9)], "n": [("north", 0.95)], "s": [("south", 0.95)], "e": [("east", 0.95)],
+    "w": [("west", 0.95)], "ne": [("northeast", 0.9)], "se": [("southeast", 0.9)], "va": [("veteran", 0.8)],
+    "veteran": [("va", 0.8)], "obgyn": [("gynecology", 0.8), ("obstetric", 0.7), ("women", 0.5)],
+    "gynecology": [("obgyn", 0.9)], "obstetric": [("obgyn", 0.9)], "kid": [("pediatric", 0.6), ("children", 0.6)],
+    "pediatrician": [("pediatric", 0.95)], "cardiologist": [("cardiology", 0.95)], "eye": [("eyecare", 0.8)],
+    "dermatologist": [("dermatology", 0.95)], "therapist": [("therapy", 0.9)], "foot": [("podiatry", 0.5)],
+    "dentist": [("dental", 0.9)], "hospital": [("medical", 0.35)], "clinic": [("center", 0.3)],
+    "saint": [("street", 0.4)], "physician": [("doctor", 0.6)], "and": [],
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One typed word: the catalogue's words it may stand for with their likeness, and how telling it is."""
+
+    text: str
+    readings: dict[str, float]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pasted:
+    """An address in the query: a page's URL, a FHIR base URL, or the domain of an e-mail address."""
+
+    domain: str
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """The query as slots, and as the keys a name may be equal to or begin with."""
+
+    slots: tuple[Slot, ...]
+    keys: tuple[str, ...]
+
+
+def pasted(text: str) -> Pasted | None:
+    """The address in a query, where there is one."""
+    text = text.strip()[:MAX_LENGTH]
+    email = _EMAIL.match(text)
+    if email:
+        return Pasted(registrable_domain(email[1]))
+    url = _URL.search(text)
+    address = address_key(url[0]) if url else address_key(text) if _BARE_HOST.match(text) else ""
+    if not address:
+        return None
+    host = re.split(r"[/:?#]", address, maxsplit=1)[0]
+    return Pasted(registrable_domain(host), address)
+
+
+def is_mailbox_provider(domain: str) -> bool:
+    """Domains where everybody has an address: they say nothing about a hospital."""
+    return domain in _MAILBOXES
+
+
+def name_in_domain(domain: str) -> str:
+    """What an owner calls itself in its domain: `"mayoclinic.org"` → `"mayoclinic"`."""
+    return domain.split(".", 1)[0].replace("-", " ")
+
+
+def understand(text: str, vocabulary: Vocabulary) -> Understood:
+    """Slots and keys for a typed text. The last word counts as unfinished unless a space follows it."""
+    text = text[:MAX_LENGTH]
+    spoken = _without_portal_words(words(text))[:MAX_WORDS]
+    if not spoken:
+        return Understood((), ())
+    typing = not text[-1:].isspace()
+    raw_last = fold(text).split()[-1]
+    told = telling(spoken)
+    keys = _keys(told, raw_last if typing and spoken[-1] == canonical(raw_last) else "")
+    return Understood(tuple(_slots(spoken, told, raw_last, typing, vocabulary)), keys)
+
+
+def _without_portal_words(spoken: list[str]) -> list[str]:
+    kept = [word for word in spoken if word not in PORTAL_WORDS]
+    return kept or spoken
+
+
+def _keys(told: list[str], raw_last: str) -> tuple[str, ...]:
+    """`st` may be `saint` or the beginning of `stanford`: both are tried as the end of the key."""
+    key = " ".join(told)
+    if not raw_last or raw_last == told[-1]:
+        return (key,)
+    return (key, " ".join([*told[:-1], raw_last]))
+
+
+def _slots(spoken, told, raw_last, typing, vocabulary):
+    pieces = [piece for word in told for piece in _pieces(word, vocabulary)]
+    for position, word in enumerate(pieces):
+        last = position == len(pieces) - 1
+        readings = _readings(word, last and typing, vocabulary)
+        if last and typing and canonical(raw_last) == word != raw_last:
+            readings = _merged(vocabulary.readings(raw_last, True), readings)
+        for neighbour in (pieces[position - 1] if position else "") + word, word + "".join(pieces[position + 1 : position + 2]):
+            if neighbour != word and neighbour in vocabulary:
+                readings = _merged({neighbour: 0.95}, readings)
+        yield Slot(word, readings, _weight(word, readings, vocabulary))
+    yield from _place_slots(spoken, told)
+
+
+def _pieces(word: str, vocabulary: Vocabulary) -> list[str]:
+    """The word itself, or the words it was run together from when nothing in the catalogue is like it."""
+    if word in vocabulary or len(word) < 6 or max(vocabulary.readings(word, False).values(), default=0) >= 0.8:
+        return [word]
+    return vocabulary.split(word) or [word]
+
+
+def _readings(word: str, typing: bool, vocabulary: Vocabulary) -> dict[str, float]:
+    readings = vocabulary.readings(word, typing)
+    others = {other: value for other, value in _OTHER_READINGS.get(word, ()) if other in vocabulary}
+    places = _place_readings(word)
+    return _merged(others | places, readings) if others or places else readings
+
+
+def _merged(more: dict[str, float], readings: dict[str, float]) -> dict[str, float]:
+    merged = dict(readings)
+    for reading, likeness in more.items():
+        merged[reading] = max(likeness, merged.get(reading, 0))
+    return merged
+
+
+@lru_cache(maxsize=1)
+def _states_by_word() -> dict[str, list[tuple[str, float]]]:
+    """`texas` and `tx` mean the state; `new` and `york` each half of it."""
+    found: dict[str, list[tuple[str, float]]] = {}
+    for code, name in STATES.items():
+        parts = words(name)
+        for part in parts:
+            found.setdefault(part, []).append((state_mark(code), 1.0 if len(parts) == 1 else 0.8))
+        found.setdefault(code.lower(), []).append((state_mark(code), 1.0))
+        if len(parts) == 1:
+            found[code.lower()].append((parts[0], 0.9))
+    return found
+
+
+def _place_readings(word: str) -> dict[str, float]:
+    readings = dict(_states_by_word().get(word, ()))
+    if word.isdigit() and len(word) == 5:
+        readings |= {word: 1.0, zip3_mark(word): 0.8, state_mark(state_of_zip(word)): 0.5}
+    return readings
+
+
+def _place_slots(spoken: list[str], told: list[str]):
+    """Words dropped as grammar or credentials that may be states all the same (`md`, `in`, `or`), at little weight."""
+    for word in spoken[1:]:
+        if word not in told and word.upper() in STATES and word in GRAMMAR | CREDENTIALS:
+            yield Slot(word, {state_mark(word): 1.0}, 0.08)
+
+
+def _weight(word: str, readings: dict[str, float], vocabulary: Vocabulary) -> float:
+    """As telling as its likeliest readings are."""
+    if word in vocabulary:
+        return vocabulary.weight(word)
+    likeliest = sorted(readings, key=readings.get, reverse=True)[:3]
+    return sum(map(vocabulary.weight, likeliest)) / len(likeliest) if likeliest else vocabulary.weight(word)
