@@ -105,7 +105,7 @@ class Attempt(Transitions, models.Model):
     id = models.CharField(primary_key=True, max_length=40, default=ids.new_attempt_id, editable=False)
     flow = models.ForeignKey(PatientFlow, on_delete=models.CASCADE, related_name="attempts")
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+")
-    registration = models.ForeignKey(Registration, on_delete=models.PROTECT, related_name="+")
+    registration = models.ForeignKey(Registration, null=True, on_delete=models.PROTECT, related_name="+")
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     stage = models.CharField(max_length=12, choices=Stage, default=Stage.LEFT)
     state_hash = models.CharField(max_length=64, unique=True)

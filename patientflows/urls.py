@@ -1,0 +1,33 @@
+"""The flow's API operations and hosted pages."""
+
+from django.urls import path
+
+from patientflows import api, branding, pages, patients_api
+
+app_name = "patientflows"
+
+urlpatterns = [
+    path("patient-flows", api.PatientFlows.as_view(), name="flows"),
+    path("patient-flows/<str:flow_id>", api.PatientFlowDetail.as_view(), name="flow"),
+    path("patient-flows/<str:flow_id>/expire", api.PatientFlowExpiry.as_view(), name="flow-expire"),
+    path("patient-flows/<str:flow_id>/timeline", api.PatientFlowTimeline.as_view(), name="flow-timeline"),
+    path("patients", patients_api.Patients.as_view(), name="patients"),
+    path("patients/<path:patient_id>/patient-flows", api.FlowsOfPatient.as_view(), name="patient-flows"),
+    path(
+        "patients/<path:patient_id>/connections/<str:conn_id>",
+        patients_api.PatientConnection.as_view(),
+        name="patient-connection",
+    ),
+    path("patients/<path:patient_id>", patients_api.PatientDetail.as_view(), name="patient"),
+    path("oauth/callback/<str:registration_id>", pages.callback, name="callback"),
+    path("brand/<slug:slug>.css", branding.brand_css, name="brand-css"),
+    path("brand/<slug:slug>/logo", branding.brand_logo, name="brand-logo"),
+    path("c/<str:token>", pages.start, name="start"),
+    path("c/<str:token>/search", pages.search, name="search"),
+    path("c/<str:token>/portal/<str:source_id>", pages.portal, name="portal"),
+    path("c/<str:token>/outcome/<str:attempt_id>", pages.outcome, name="outcome"),
+    path("c/<str:token>/outcome/<str:attempt_id>/progress", pages.outcome_progress, name="progress"),
+    path("c/<str:token>/code", pages.code, name="code"),
+    path("c/<str:token>/done", pages.done, name="done"),
+    path("c/<str:token>/missing", pages.missing, name="missing"),
+]
