@@ -12,8 +12,10 @@ from connect.crypto import token_hash
 from patientflows.models import Attempt, PatientFlow, Step
 from patientflows.timeline import note
 from portals import discovery, registrations
-from portals.models import Source
-from portals.smart import authorization
+from portals.models import Registration, Source
+from portals.smart import authorization, scopes
+from portals.smart.discovery import SmartConfiguration
+from portals.smart.errors import SmartError
 
 log = structlog.get_logger(__name__)
 
@@ -31,9 +33,9 @@ class CannotLeave(Exception):
 class Departure:
     """Everything that is decided before the patient leaves."""
 
-    registration: object
-    configuration: object
-    scopes: list[str]
+    registration: Registration
+    configuration: SmartConfiguration
+    scope: str
 
 
 def leave_for_portal(*, flow: PatientFlow, source: Source, browser_secret: str, keep_failure: bool = True) -> str:
@@ -48,15 +50,17 @@ def leave_for_portal(*, flow: PatientFlow, source: Source, browser_secret: str, 
         if keep_failure:
             refusal.attempt = record_failure(flow, source, refusal.failure_code)
         raise
-    request = authorization.new_request(
-        configuration=departure.configuration,
+    state, nonce, verifier = authorization.new_state(), authorization.new_nonce(), authorization.new_verifier()
+    begin_attempt(flow, source, departure, state=state, nonce=nonce, verifier=verifier, browser_secret=browser_secret)
+    return authorization.authorization_request(
+        departure.configuration,
         client_id=departure.registration.client_id,
         redirect_uri=registrations.redirect_uri(departure.registration),
-        aud=source.fhir_base_url,
-        scopes=departure.scopes,
+        scope=departure.scope,
+        state=state,
+        verifier=verifier,
+        nonce=nonce,
     )
-    begin_attempt(flow, source, departure, request, browser_secret)
-    return request.url
 
 
 def prepare(flow: PatientFlow, source: Source) -> Departure:
@@ -69,21 +73,33 @@ def prepare(flow: PatientFlow, source: Source) -> Departure:
     except registrations.NoRegistration:
         log.error("flow.no_registration", source_id=source.pk)
         raise CannotLeave("portal_misconfigured") from None
-    except discovery.PortalFault as fault:
-        log.warning("flow.discovery_failed", source_id=source.pk, failure_code=fault.failure_code)
-        raise CannotLeave(fault.failure_code) from None
-    return Departure(registration, configuration, discovery.scopes_for(source, registration, configuration))
+    except SmartError as error:
+        log.warning("flow.discovery_failed", source_id=source.pk, reason=error.reason)
+        raise CannotLeave(error.failure_code) from None
+    if configuration.refusal:
+        log.error("flow.portal_refused", source_id=source.pk, reason=configuration.refusal)
+        raise CannotLeave("portal_misconfigured")
+    return Departure(registration, configuration, scope_for(source, registration, configuration))
+
+
+def scope_for(source: Source, registration: Registration, configuration: SmartConfiguration) -> str:
+    """What to ask for: the source's own setting, else the registration's, else by what the portal supports."""
+    own = source.overrides.get("scopes") or registration.scopes
+    return own or scopes.choose(configuration, version=source.overrides.get("smart_version"))
 
 
 @transaction.atomic
-def begin_attempt(flow: PatientFlow, source: Source, departure: Departure, request, browser_secret: str) -> Attempt:
+def begin_attempt(
+    flow: PatientFlow, source: Source, departure: Departure, *, state: str, nonce: str, verifier: str,
+    browser_secret: str,
+) -> Attempt:  # fmt: skip
     """Write what the callback will need: hashed state, sealed verifier, pinned configuration."""
     attempt = Attempt(
-        flow=flow, source=source, registration=departure.registration, state_hash=token_hash(request.state),
+        flow=flow, source=source, registration=departure.registration, state_hash=token_hash(state),
         browser_hash=token_hash(browser_secret), configuration=departure.configuration.to_dict(),
-        scopes=departure.scopes, expires_at=timezone.now() + timedelta(seconds=settings.STATE_LIFETIME_SECONDS),
+        scope=departure.scope, expires_at=timezone.now() + timedelta(seconds=settings.STATE_LIFETIME_SECONDS),
     )  # fmt: skip
-    attempt.verifier, attempt.nonce = request.verifier, request.nonce
+    attempt.verifier, attempt.nonce = verifier, nonce
     attempt.save(force_insert=True)
     note(flow, Step.Kind.SOURCE_CHOSEN, attempt=attempt)
     note(flow, Step.Kind.SENT_TO_PORTAL, attempt=attempt)
@@ -98,7 +114,7 @@ def record_failure(flow: PatientFlow, source: Source, failure_code: str) -> Atte
     except registrations.NoRegistration:
         registration = None
     attempt = Attempt.objects.create(
-        flow=flow, source=source, registration=registration, state_hash=token_hash(f"never-left:{flow.pk}:{timezone.now()}"),
+        flow=flow, source=source, registration=registration, state_hash=token_hash(authorization.new_state()),
         expires_at=timezone.now(),
     )  # fmt: skip
     attempt.fail(failure_code)

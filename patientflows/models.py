@@ -115,7 +115,7 @@ class Attempt(Transitions, models.Model):
     grant = SealedField(null=True, help_text="What the portal granted, while it waits for the six-character code.")
     confirmation_tries = models.PositiveSmallIntegerField(default=0)
     configuration = models.JSONField(default=dict, help_text="What discovery said when the patient left (pinned).")
-    scopes = models.JSONField(default=list, help_text="Asked for.")
+    scope = models.TextField(blank=True, help_text="Asked for.")
     failure_code = models.CharField(max_length=40, null=True)
     failure_at = models.DateTimeField(null=True)
     operator_hint = models.CharField(max_length=200, blank=True, help_text="Our own words for operators; no portal text.")

@@ -19,6 +19,7 @@ from patientflows.models import Attempt, PatientFlow, Step
 from patientflows.suggestions import recommended_choices, search_choices
 from patientflows.timeline import note
 from portals.models import MissingPortal, Source
+from portals.smart.authorization import callback_state
 
 
 class SeeOther(HttpResponseRedirect):
@@ -224,14 +225,14 @@ def missing(request, flow, token):
 @never_cache
 def callback(request, registration_id):
     """`/oauth/callback/{registration}`: the portal sends the patient's browser back here."""
-    parameters = {name: request.GET.getlist(name) for name in request.GET}
+    query_string = request.META.get("QUERY_STRING", "")
     try:
-        attempt = returning.find_attempt(registration_id=registration_id, state=request.GET.get("state"))
+        attempt = returning.find_attempt(registration_id=registration_id, state=callback_state(query_string))
     except returning.UnknownState:
         return page(request, None, "stale", status=400)
     with speaking(request, attempt.flow):
         same_browser = browsers.is_browser(request, attempt.browser_hash)
-        attempt = returning.come_back(attempt=attempt, parameters=parameters, same_browser=same_browser)
+        attempt = returning.come_back(attempt=attempt, query_string=query_string, same_browser=same_browser)
         return answer(request, attempt, same_browser)
 
 

@@ -6,7 +6,8 @@ one's outcome and gets the same answer.
 
 import json
 import time
-from datetime import timedelta
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
@@ -20,8 +21,10 @@ from patientflows.models import Attempt, PatientFlow, Step
 from patientflows.timeline import note
 from portals import connections, registrations
 from portals.smart import authorization, tokens
-from portals.smart.configuration import SmartConfiguration
-from portals.smart.errors import PortalError
+from portals.smart.discovery import SmartConfiguration
+from portals.smart.errors import SmartError
+from portals.smart.id_tokens import validate_id_token
+from portals.smart.tokens import TokenResponse
 from pulls.actions import queue_pull
 
 log = structlog.get_logger(__name__)
@@ -47,7 +50,7 @@ def find_attempt(*, registration_id: str, state: str | None) -> Attempt:
     return attempt
 
 
-def come_back(*, attempt: Attempt, parameters: dict[str, list[str]], same_browser: bool) -> Attempt:
+def come_back(*, attempt: Attempt, query_string: str, same_browser: bool) -> Attempt:
     """Settle the attempt by what the portal said, or hold it for confirmation; returns it as it then stands."""
     if attempt.is_pending and attempt.has_run_out and attempt.stage == Attempt.Stage.LEFT:
         abandon(attempt)
@@ -59,42 +62,58 @@ def come_back(*, attempt: Attempt, parameters: dict[str, list[str]], same_browse
         return wait_for_outcome(attempt)
     note(attempt.flow, Step.Kind.CAME_BACK, attempt=attempt)
     try:
-        token_response = exchange(attempt, parameters)
-    except PortalError as error:
-        log.info("flow.attempt_failed", attempt_id=attempt.pk, failure_code=error.failure_code, hint=error.hint)
-        fail(attempt, error.failure_code, hint=error.hint)
+        token_response = exchange(attempt, query_string)
+    except SmartError as error:
+        log.info("flow.attempt_failed", attempt_id=attempt.pk, failure_code=error.failure_code, reason=error.reason)
+        fail(attempt, error.failure_code, hint=error.reason)
         return attempt
     note(attempt.flow, Step.Kind.CODE_EXCHANGED, attempt=attempt)
     if same_browser:
         attach(attempt, token_response)
     else:
-        attempt.await_confirmation(json.dumps(token_response.to_dict()))
+        attempt.await_confirmation(held(token_response))
     return attempt
 
 
-def exchange(attempt: Attempt, parameters: dict[str, list[str]]) -> tokens.TokenResponse:
-    """Check the callback's parameters and spend the code at the pinned token endpoint. Raises PortalError."""
+def exchange(attempt: Attempt, query_string: str) -> TokenResponse:
+    """Check the callback and spend the code at the pinned token endpoint. Raises SmartError."""
     configuration = SmartConfiguration.from_dict(attempt.configuration)
-    code = authorization.parse_callback(parameters, configuration)
-    return tokens.exchange_code(
-        configuration=configuration,
+    came = authorization.parse_callback(
+        query_string,
+        expected_issuer=configuration.issuer,
+        iss_required=configuration.authorization_response_iss_parameter_supported,
+    )
+    answer = tokens.exchange_code(
+        token_endpoint=configuration.token_endpoint,
         credentials=registrations.credentials(attempt.registration),
-        code=code,
+        code=came.code,
         redirect_uri=registrations.redirect_uri(attempt.registration),
         verifier=attempt.verifier,
-        nonce=attempt.nonce,
-        fhir_base_url=attempt.source.fhir_base_url,
-        patient_from_fhir_user=bool(attempt.source.overrides.get("patient_from_fhir_user")),
     )
+    return with_patient(attempt, answer, configuration)
+
+
+def with_patient(attempt: Attempt, answer: TokenResponse, configuration: SmartConfiguration) -> TokenResponse:
+    """The answer, naming its patient. Raises IdTokenInvalid or PatientMissing: a patient is never guessed."""
+    who = None
+    if answer.id_token:
+        nonce = attempt.nonce if "openid" in attempt.scope.split() else None
+        who = validate_id_token(
+            answer.id_token, configuration=configuration, client_id=attempt.registration.client_id, nonce=nonce
+        )
+    if answer.patient is None and who and attempt.source.overrides.get("patient_from_fhir_user"):
+        answer = replace(answer, patient=who.patient_id(attempt.source.fhir_base_url))
+    answer.require_patient()
+    return answer
 
 
 @transaction.atomic
-def attach(attempt: Attempt, token_response: tokens.TokenResponse) -> None:
+def attach(attempt: Attempt, token_response: TokenResponse) -> None:
     """The one transaction of success: attempt, connection, first pull, events, and a Direct flow's completion."""
     flow = attempt.flow
     connection, reconnected = connections.grant(
         patient=flow.patient, source=attempt.source, registration=attempt.registration, tokens=token_response,
-        configuration=attempt.configuration, scopes_asked=attempt.scopes, patient_flow_id=flow.pk,
+        configuration=attempt.configuration, scopes_asked=attempt.scope, patient_flow_id=flow.pk,
     )  # fmt: skip
     attempt.connect(connection, reconnected=reconnected)
     attempt.connection = connection
@@ -138,9 +157,18 @@ def give_up_exchange(attempt: Attempt) -> None:
     fail(attempt, "token_exchange_failed", hint="interrupted between the code and the portal's answer")
 
 
+def held(token_response: TokenResponse) -> str:
+    """What was granted, as text to be sealed on the attempt."""
+    return json.dumps(asdict(token_response), default=datetime.isoformat)
+
+
+def unheld(text: str) -> TokenResponse:
+    """The inverse of `held`."""
+    values = json.loads(text)
+    ends_at = values.pop("grant_ends_at")
+    return TokenResponse(**values, grant_ends_at=datetime.fromisoformat(ends_at) if ends_at else None)
+
+
 def confirm(*, attempt: Attempt) -> None:
     """The right six characters were typed where the patient began: attach what was held."""
-    token_response = tokens.TokenResponse.from_dict(json.loads(attempt.grant))
-    attach(attempt, token_response)
-
-
+    attach(attempt, unheld(attempt.grant))
