@@ -109,6 +109,7 @@ INSTALLED_APPS = [
     "portals.sandbox",
     "pulls",
     "patientflows",
+    "connect.docs",
     "connect.example",
 ]
 

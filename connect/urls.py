@@ -10,6 +10,7 @@ from connect.errors import BadRequest, InternalError, ResourceNotFound
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("connect.operations.urls")),
+    path("", include("connect.docs.urls")),
     path("", include("webhooks.urls")),
     path("", include("portals.urls")),
     path("", include("pulls.urls")),
