@@ -18,20 +18,22 @@ from django.conf import settings
 
 from connect.outbound.errors import OutboundError
 
+
+def _networks(text: str) -> tuple:
+    return tuple(map(ip_network, text.split()))
+
+
 # IANA special-purpose registries, and what clouds keep inside public space (168.63.129.16 is Azure's wire server).
-CLOSED_V4 = tuple(
-    map(
-        ip_network,
-        "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 168.63.129.16/32 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 "
-        "192.0.2.0/24 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 "
-        "198.51.100.0/24 203.0.113.0/24 224.0.0.0/3".split(),
-    )
+CLOSED_V4 = _networks(
+    """0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 168.63.129.16/32 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24
+    192.0.2.0/24 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15
+    198.51.100.0/24 203.0.113.0/24 224.0.0.0/3"""
 )
 # Only global unicast is open: that leaves out ::1, v4-mapped, NAT64, fc00::/7, fe80::/10 and ff00::/8 at once.
 GLOBAL_UNICAST_V6 = IPv6Network("2000::/3")
 # Teredo and other protocol assignments, documentation, 6to4: forms that carry an IPv4 address in disguise, or nobody.
-CLOSED_V6 = tuple(map(ip_network, "2001::/23 2001:db8::/32 2002::/16 3fff::/20 2620:4f:8000::/48".split()))
-PRIVATE = tuple(map(ip_network, "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 ::1/128 fc00::/7".split()))
+CLOSED_V6 = _networks("2001::/23 2001:db8::/32 2002::/16 3fff::/20 2620:4f:8000::/48")
+PRIVATE = _networks("127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 ::1/128 fc00::/7")
 PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".intranet", ".corp", ".home")
 
 LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
