@@ -222,9 +222,12 @@ def test_a_stream_hands_over_more_than_memory_should_hold(server):
 def test_a_stream_over_the_limit_breaks_off(server):
     server.on("/big", Answer(body=b"x" * 10_000))
     taken = []
-    with pytest.raises(OutboundError) as caught, outbound.stream(
-        "GET", server.url + "/big", policy=replace(outbound.PORTAL_BINARY, max_body_bytes=5000)
-    ) as answer:
+    with (
+        pytest.raises(OutboundError) as caught,
+        outbound.stream(
+            "GET", server.url + "/big", policy=replace(outbound.PORTAL_BINARY, max_body_bytes=5000)
+        ) as answer,
+    ):
         taken.extend(answer.chunks)
     assert caught.value.reason == "too_large"
     assert sum(map(len, taken)) == 5000

@@ -128,7 +128,9 @@ def test_it_refuses_urls_that_are_not_plain(strict, url):
     assert reason_of(outbound.request, "GET", url, policy=outbound.PROBE) == "bad_url"
 
 
-@pytest.mark.parametrize("url", ["https://8.8.8.8/a", "https://[2606:4700::1111]/", "https://hooks.example.com:8443/x?y=1"])
+@pytest.mark.parametrize(
+    "url", ["https://8.8.8.8/a", "https://[2606:4700::1111]/", "https://hooks.example.com:8443/x?y=1"]
+)
 def test_it_accepts_public_ones(strict, names, url):
     outbound.check_url(url)
 

@@ -41,9 +41,7 @@ def certificate(folder, *, host, expired=False):
     cert_file, key_file = folder / "cert.pem", folder / "key.pem"
     cert_file.write_bytes(built.public_bytes(serialization.Encoding.PEM))
     key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return str(cert_file), str(key_file)
 
