@@ -37,6 +37,11 @@ def new_event_id() -> str:
     return new_id("evt")
 
 
+def oldest_event_id(made_at) -> str:
+    """The smallest id an event made at this time can have: ids sort by time, so ages are ranges of ids."""
+    return f"evt_{ULID(int(made_at.timestamp() * 1000).to_bytes(6, 'big') + bytes(10))}"
+
+
 def new_pull_id() -> str:
     return new_id("pull")
 

@@ -269,6 +269,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "deliver-due-events": {"task": "webhooks.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
+    "prune-webhook-history": {"task": "webhooks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "refresh-due-connections": {"task": "portals.refresh_due", "schedule": 5.0, "options": {"expires": 20}},
     "revoke-due-tokens": {"task": "portals.revoke_due", "schedule": 15.0, "options": {"expires": 30}},
     "run-due-pulls": {"task": "pulls.run_due", "schedule": 3.0, "options": {"expires": 10}},
@@ -284,6 +285,10 @@ OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])
 OUTBOUND_PROXY_URL = env.str("OUTBOUND_PROXY_URL", "")
 
 # --- Product figures -----------------------------------------------------------------------------
+WEBHOOK_THREADS = env.int("WEBHOOK_THREADS", 48)
+WEBHOOK_THREADS_PER_ENDPOINT = 12
+WEBHOOK_ATTEMPT_DAYS = env.int("WEBHOOK_ATTEMPT_DAYS", 30)
+WEBHOOK_EVENT_DAYS = env.int("WEBHOOK_EVENT_DAYS", 90)
 FLOW_LIFETIME_SECONDS = 1800
 STATE_LIFETIME_SECONDS = 3600
 PULL_INTERVAL_SECONDS = env.int("PULL_INTERVAL_SECONDS", 24 * 3600)

@@ -11,7 +11,7 @@ from connect.crypto import SealedField
 from connect.organizations.models import Environment, Organization, TenantQuerySet
 from connect.states import Transitions
 from webhooks import signing
-from webhooks.schedule import next_delay
+from webhooks.schedule import ATTEMPTS
 
 
 class Endpoint(Transitions, models.Model):
@@ -36,6 +36,7 @@ class Endpoint(Transitions, models.Model):
     previous_secret = SealedField(null=True)
     previous_secret_until = models.DateTimeField(null=True, editable=False)
     last_sequence = models.BigIntegerField(default=0, editable=False)
+    failing_since = models.DateTimeField(null=True, editable=False, help_text="Empty while deliveries succeed.")
     disabled_reason = models.CharField(max_length=60, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -53,12 +54,22 @@ class Endpoint(Transitions, models.Model):
         return "*" in self.events or event_type in self.events
 
     def disable(self, *, reason: str) -> None:
-        """Stop deliveries; raises TransitionRefused if it is disabled already."""
+        """Stop deliveries and hold what is pending; raises TransitionRefused if it is disabled already."""
         self.move(self.Status.DISABLED, disabled_reason=reason)
+        self.event_rows.hold()
 
     def enable(self) -> None:
         """Deliver new events again; nothing old is sent by itself (contract 6.2)."""
-        self.move(self.Status.ACTIVE, disabled_reason="")
+        self.move(self.Status.ACTIVE, disabled_reason="", failing_since=None)
+
+    def revise(self, **changes) -> None:
+        """Take new values of url, events, description or metadata."""
+        self.amend(**changes)
+
+    def note_outcome(self, *, ok: bool, now) -> None:
+        """Remember since when attempts fail; the first of several workers to notice writes it."""
+        rows = Endpoint.objects.filter(pk=self.pk, failing_since__isnull=not ok)
+        rows.update(failing_since=None if ok else now)
 
     def rotate_secret(self, *, overlap_seconds: int) -> str:
         """Take a new secret; the old one signs too for `overlap_seconds`. Returns the new one."""
@@ -78,6 +89,41 @@ class Endpoint(Transitions, models.Model):
         return [self.secret]
 
 
+class Trigger(models.TextChoices):
+    """Why an attempt runs."""
+
+    EVENT = "event"
+    REDELIVER = "redeliver"
+    RECOVER = "recover"
+    TEST = "test"
+
+
+class EventQuerySet(TenantQuerySet):
+    """Moves of many rows at once, each one UPDATE guarded by the transition table."""
+
+    def move(self, to: str, **changes) -> int:
+        """Set the status of those rows that may take it; returns how many did."""
+        return self.filter(status__in=Event.sources_of(to)).update(status=to, **changes)
+
+    def undelivered(self):
+        return self.filter(delivered_at=None)
+
+    def due(self, now):
+        """Numbered, pending and due; a leased row is due again when its lease runs out."""
+        return self.filter(status=Event.Status.PENDING, next_attempt_at__lte=now, sequence__isnull=False)
+
+    def hold(self) -> int:
+        """Keep pending events back. One that is being sent right now may still become delivered."""
+        return self.move(Event.Status.HELD, next_attempt_at=None, advanced_seconds=0)
+
+    def queue(self, *, trigger: str, now, **changes) -> int:
+        """Begin a fresh round of nine attempts, now."""
+        return self.move(
+            Event.Status.PENDING, trigger=trigger, tries_left=ATTEMPTS, next_attempt_at=now, leased_until=None,
+            advanced_seconds=0, **changes,
+        )  # fmt: skip
+
+
 class Event(Transitions, models.Model):
     """One thing that happened, for one endpoint. Written in the transaction of the change it tells of."""
 
@@ -89,34 +135,41 @@ class Event(Transitions, models.Model):
 
     TRANSITIONS = {
         Status.PENDING: {Status.DELIVERED, Status.EXHAUSTED, Status.HELD, Status.PENDING},
-        Status.HELD: {Status.PENDING},
+        Status.HELD: {Status.PENDING, Status.DELIVERED},
         Status.EXHAUSTED: {Status.PENDING},
         Status.DELIVERED: {Status.PENDING},
     }
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.new_event_id, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+", db_index=False)
     environment = models.CharField(max_length=10, choices=Environment)
-    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="event_rows")
+    # No constraint: deleting an endpoint must neither wait for nor undo a change whose event is being written. Events
+    # that arrive for a deleted endpoint are swept away by the worker.
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="event_rows"
+    )
     type = models.CharField(max_length=60)
     patient_id = models.CharField(max_length=200, null=True, blank=True)
     data = models.JSONField()
     api_version = models.CharField(max_length=10)
-    sequence = models.BigIntegerField(null=True)
+    sequence = models.BigIntegerField(null=True, help_text="Gapless per endpoint, given after commit.")
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     attempts = models.PositiveIntegerField(default=0)
-    tries_left = models.PositiveSmallIntegerField(default=9, help_text="Attempts left of the current round.")
-    trigger = models.CharField(max_length=12, default="event", help_text="event, redeliver, recover or test")
-    next_attempt_at = models.DateTimeField(null=True, default=timezone.now)
+    tries_left = models.PositiveSmallIntegerField(default=ATTEMPTS, help_text="Attempts left of the current round.")
+    trigger = models.CharField(max_length=12, choices=Trigger, default=Trigger.EVENT)
+    next_attempt_at = models.DateTimeField(
+        null=True, default=timezone.now, help_text="While it is being sent: when its lease runs out."
+    )
     leased_until = models.DateTimeField(null=True)
-    fence = models.BigIntegerField(default=0)
+    fence = models.BigIntegerField(default=0, help_text="The worker that claimed it last; only that one settles it.")
+    advanced_seconds = models.PositiveIntegerField(default=0, help_text="Sandbox clock: time still to be lived through.")
     delivered_at = models.DateTimeField(null=True)
     last_status_code = models.PositiveSmallIntegerField(null=True)
     last_response_body = models.TextField(null=True)
     last_redelivered_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
-    objects = TenantQuerySet.as_manager()
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
@@ -133,6 +186,9 @@ class Event(Transitions, models.Model):
             models.Index(
                 fields=["endpoint", "id"], condition=models.Q(sequence__isnull=True), name="events_unsequenced"
             ),
+            models.Index(
+                fields=["endpoint", "-id"], condition=models.Q(delivered_at__isnull=True), name="events_undelivered"
+            ),
             models.Index(fields=["endpoint", "-id"], name="events_of_endpoint"),
             models.Index(fields=["organization", "environment", "-id"], name="events_newest"),
             models.Index(fields=["organization", "environment", "patient_id"], name="events_of_patient"),
@@ -141,22 +197,31 @@ class Event(Transitions, models.Model):
     def __str__(self):
         return f"{self.id} {self.type}"
 
-    def delay_after_failure(self) -> timedelta | None:
-        """How long to wait before the next attempt, or None when the ninth has failed."""
-        return next_delay(tries_left=self.tries_left - 1)
+    def advance(self, *, seconds: int, now) -> None:
+        """Let time pass for a waiting event: what of it is left once the next attempt is due counts for the waits after."""
+        wait = max(0, (self.next_attempt_at - now).total_seconds())
+        passed = min(wait, seconds)
+        self.amend(
+            next_attempt_at=self.next_attempt_at - timedelta(seconds=passed),
+            advanced_seconds=self.advanced_seconds + int(seconds - passed),
+        )
 
 
 class Delivery(models.Model):
-    """One attempt to deliver an event: why it ran, what came back, how long it took."""
+    """One attempt to deliver an event: why it ran, what came back, how long it took. Kept 30 days."""
 
-    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
+    event = models.ForeignKey(Event, on_delete=models.DO_NOTHING, db_constraint=False, related_name="deliveries")
     number = models.PositiveIntegerField()
-    trigger = models.CharField(max_length=12, default="event")
+    trigger = models.CharField(max_length=12, choices=Trigger, default=Trigger.EVENT)
     started_at = models.DateTimeField(default=timezone.now)
     duration_ms = models.PositiveIntegerField(default=0)
     status_code = models.PositiveSmallIntegerField(null=True)
-    error = models.CharField(max_length=60, blank=True)
+    error = models.CharField(max_length=60, blank=True, help_text="Why no 2xx came, as a slug.")
 
     class Meta:
         ordering = ["-id"]
+        verbose_name_plural = "deliveries"
         indexes = [models.Index(fields=["started_at"], name="deliveries_by_age")]
+
+    def __str__(self):
+        return f"attempt {self.number} of {self.event_id}"
