@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 
@@ -102,7 +103,7 @@ class PortalDouble:
             step = script.pop(0) if len(script) > 1 else script[0]
         return step(request) if callable(step) else step
 
-    def __enter__(self) -> "PortalDouble":
+    def __enter__(self) -> Self:
         threading.Thread(target=self.server.serve_forever, args=(0.005,), daemon=True).start()
         return self
 
