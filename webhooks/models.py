@@ -162,7 +162,7 @@ class Event(Transitions, models.Model):
     )
     leased_until = models.DateTimeField(null=True)
     fence = models.BigIntegerField(default=0, help_text="The worker that claimed it last; only that one settles it.")
-    advanced_seconds = models.PositiveIntegerField(default=0, help_text="Sandbox clock: time still to be lived through.")
+    advanced_seconds = models.PositiveIntegerField(default=0, help_text="Sandbox clock: time still to live through.")
     delivered_at = models.DateTimeField(null=True)
     last_status_code = models.PositiveSmallIntegerField(null=True)
     last_response_body = models.TextField(null=True)
@@ -198,7 +198,7 @@ class Event(Transitions, models.Model):
         return f"{self.id} {self.type}"
 
     def advance(self, *, seconds: int, now) -> None:
-        """Let time pass for a waiting event: what of it is left once the next attempt is due counts for the waits after."""
+        """Let time pass for a waiting event; what is left when its next attempt is due counts for the waits after."""
         wait = max(0, (self.next_attempt_at - now).total_seconds())
         passed = min(wait, seconds)
         self.amend(

@@ -33,7 +33,8 @@ def _repeat(prune_batch, before) -> int:
 
 def _prune_attempts(before) -> int:
     """A batch of attempts that began before this time, and the answers their events kept of them."""
-    old = list(Delivery.objects.filter(started_at__lt=before).order_by("started_at").values_list("pk", "event_id")[:BATCH])
+    begun_before = Delivery.objects.filter(started_at__lt=before).order_by("started_at")
+    old = list(begun_before.values_list("pk", "event_id")[:BATCH])
     event_ids = {event_id for _, event_id in old}
     since_tried = Delivery.objects.filter(event_id__in=event_ids, started_at__gte=before).values("event_id")
     Event.objects.filter(pk__in=event_ids).exclude(pk__in=since_tried).update(last_response_body=None)

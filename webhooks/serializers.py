@@ -116,7 +116,7 @@ class EventQuery(PageQuery):
 
     def validate(self, data):
         if "after_sequence" in data and "webhook_id" not in data:
-            raise serializers.ValidationError({"after_sequence": ["Together with webhook_id: sequences are an endpoint's"]})
+            raise serializers.ValidationError({"after_sequence": ["Needs webhook_id: sequences are an endpoint's"]})
         return data
 
 

@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
                 ('next_attempt_at', models.DateTimeField(default=django.utils.timezone.now, help_text='While it is being sent: when its lease runs out.', null=True)),
                 ('leased_until', models.DateTimeField(null=True)),
                 ('fence', models.BigIntegerField(default=0, help_text='The worker that claimed it last; only that one settles it.')),
-                ('advanced_seconds', models.PositiveIntegerField(default=0, help_text='Sandbox clock: time still to be lived through.')),
+                ('advanced_seconds', models.PositiveIntegerField(default=0, help_text='Sandbox clock: time still to live through.')),
                 ('delivered_at', models.DateTimeField(null=True)),
                 ('last_status_code', models.PositiveSmallIntegerField(null=True)),
                 ('last_response_body', models.TextField(null=True)),

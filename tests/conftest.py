@@ -1,0 +1,49 @@
+"""What every test has: a broker and a cache of its own, an organisation, and clients with keys."""
+
+import pytest
+from django.core.cache import cache
+
+from connect.celery import app
+from connect.organizations.models import Environment, Tenant
+from tests.factories import ApiClient, make_key, make_organization
+
+
+@pytest.fixture(scope="session", autouse=True)
+def broker_in_memory():
+    """Wake-ups go nowhere: a test runs the work it is about itself."""
+    app.conf.broker_url = "memory://"
+
+
+@pytest.fixture(autouse=True)
+def cache_in_memory(settings):
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    cache.clear()
+
+
+@pytest.fixture
+def organization(db):
+    return make_organization()
+
+
+@pytest.fixture
+def tenant(organization):
+    """The organisation's sandbox."""
+    return Tenant(organization.pk, Environment.SANDBOX)
+
+
+@pytest.fixture
+def api(organization):
+    """A client with every scope in the organisation's sandbox."""
+    return ApiClient(make_key(organization))
+
+
+@pytest.fixture
+def stranger(db):
+    """Another organisation's client."""
+    return ApiClient(make_key(make_organization("Other")))
+
+
+@pytest.fixture
+def production(organization):
+    """The same organisation's client in its other environment."""
+    return ApiClient(make_key(organization, Environment.PRODUCTION))
