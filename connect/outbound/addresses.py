@@ -55,6 +55,13 @@ class Target:
     def origin(self) -> tuple[str, str, int]:
         return self.scheme, self.host, self.port
 
+    def line(self, *, proxied: bool) -> str:
+        """What stands in the request line: a proxy of plain http wants the whole URL (RFC 9112 3.2.2)."""
+        if not proxied or self.scheme == "https":
+            return self.path
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}{self.path}"
+
 
 @dataclass(frozen=True, slots=True)
 class Guard:

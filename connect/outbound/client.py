@@ -197,14 +197,14 @@ class _Exchange:
             with running(call):
                 raw = pool.urlopen(
                     self.method,
-                    target.path,
+                    target.line(proxied=bool(call.guard.proxy_url)),
                     body=body,
                     headers=headers,
                     retries=False,
                     redirect=False,
                     assert_same_host=False,
                     timeout=call.left(policy.read_seconds),
-                    pool_timeout=call.left(policy.connect_seconds),
+                    pool_timeout=call.left(policy.connect_seconds),  # type: ignore[arg-type]  # any number will do
                     preload_content=False,
                 )
         except OutboundError as error:

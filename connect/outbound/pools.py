@@ -5,6 +5,7 @@ import ssl
 import threading
 import time
 from functools import lru_cache
+from typing import Any
 
 import certifi
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
@@ -12,12 +13,17 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.ssl_ import create_urllib3_context
 
 from connect.outbound.addresses import Guard
-from connect.outbound.sockets import BoundedTLSSocket, current_call, dial
+from connect.outbound.sockets import BoundedSocket, BoundedTLSSocket, Call, current_call, dial
 
 HOSTS_KEPT = 256
 
 
-class _Dialled:
+def _tell(sock: object, call: Call) -> None:
+    if isinstance(sock, BoundedSocket):
+        sock.call = call
+
+
+class _DialledHTTP(HTTPConnection):
     """A urllib3 connection that connects through `dial` and tells its socket which call it serves."""
 
     rested_since = 0.0
@@ -32,31 +38,29 @@ class _Dialled:
     def connect(self):
         self.has_served = False
         super().connect()
-        self.sock.call = current_call()
+        _tell(self.sock, current_call())
 
     def request(self, *args, **kwargs):
         call = current_call()
         call.reused = self.has_served
-        if self.sock is not None:
-            self.sock.call = call
+        _tell(self.sock, call)
         super().request(*args, **kwargs)
         self.has_served = True
 
 
-class _DialledHTTP(_Dialled, HTTPConnection):
-    pass
+class _DialledHTTPS(_DialledHTTP, HTTPSConnection):
+    """The same over TLS; the certificate is checked against the name, whatever address was dialled."""
 
 
-class _DialledHTTPS(_Dialled, HTTPSConnection):
-    pass
-
-
-class _Resting:
+class _HTTPPool(HTTPConnectionPool):
     """A pool that does not hand out a connection which has rested longer than the call's policy trusts."""
+
+    ConnectionCls = _DialledHTTP
 
     def _get_conn(self, timeout=None):
         connection = super()._get_conn(timeout)
-        if time.monotonic() - connection.rested_since > current_call().policy.idle_seconds:
+        rested_since = getattr(connection, "rested_since", 0.0)
+        if time.monotonic() - rested_since > current_call().policy.idle_seconds:
             connection.close()
         return connection
 
@@ -66,11 +70,7 @@ class _Resting:
         super()._put_conn(connection)
 
 
-class _HTTPPool(_Resting, HTTPConnectionPool):
-    ConnectionCls = _DialledHTTP
-
-
-class _HTTPSPool(_Resting, HTTPSConnectionPool):
+class _HTTPSPool(_HTTPPool, HTTPSConnectionPool):
     ConnectionCls = _DialledHTTPS
 
 
@@ -98,7 +98,7 @@ def pools(guard: Guard) -> PoolManager:
 
 
 def _new_manager(guard: Guard) -> PoolManager:
-    options = {
+    options: dict[str, Any] = {
         "num_pools": HOSTS_KEPT,
         "maxsize": guard.connections_per_host,
         "block": True,

@@ -55,7 +55,7 @@ def current_call() -> Call:
     return _thread.call
 
 
-class _Bounded:
+class BoundedSocket(socket.socket):
     """recv and send within the call's time. `call` is set anew for each request on a kept connection."""
 
     call: Call | None = None
@@ -78,12 +78,8 @@ class _Bounded:
             self.call.sent = self.call.sent or sending
 
 
-class BoundedSocket(_Bounded, socket.socket):
-    pass
-
-
-class BoundedTLSSocket(_Bounded, ssl.SSLSocket):
-    pass
+class BoundedTLSSocket(BoundedSocket, ssl.SSLSocket):
+    """The same over TLS, where `super()` is SSLSocket."""
 
 
 def dial(host: str, port: int, call: Call, *, guarded: bool = True) -> socket.socket:

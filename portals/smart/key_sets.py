@@ -14,7 +14,7 @@ KEPT_SECONDS = 3600
 REREAD_SECONDS = 60  # a forged `kid` must not make us hammer the portal
 KEY_TYPES = {"R": "RSA", "P": "RSA", "E": "EC"}
 CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
-IMPORTERS = {"RSA": RSAKey, "EC": ECKey}
+IMPORTERS: dict[str, type[RSAKey] | type[ECKey]] = {"RSA": RSAKey, "EC": ECKey}
 
 
 def key_for(jwks_uri: str, *, algorithm: str, kid: str | None, fresh: bool = False) -> RSAKey | ECKey | None:

@@ -311,6 +311,9 @@ def test_proxies_of_the_environment_are_ignored_and_the_setting_is_obeyed(server
         proxy.on("/", Answer(body=b"by proxy"))
         local.OUTBOUND_PROXY_URL = proxy.url
         assert outbound.request("GET", server.url + "/", policy=PORTAL).body == b"by proxy"
+        assert proxy.requests[0].headers["host"] == f"127.0.0.1:{server.port}"
+        assert proxy.requests[0].target == server.url + "/"
+        assert failure("GET", "http://169.254.169.254/").reason == "address_not_allowed"
 
 
 def test_log_lines_tell_host_route_status_and_time_and_nothing_else(server):

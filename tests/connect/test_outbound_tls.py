@@ -3,6 +3,7 @@
 import datetime as dt
 import ipaddress
 import socket
+import threading
 
 import pytest
 from cryptography import x509
@@ -90,6 +91,34 @@ def test_sec_tls_verify(local, tmp_path, host, expired, trusted):
             outbound.request("POST", f"https://portal.example.com:{server.port}/", body=b"x", policy=outbound.PROBE)
         assert (caught.value.reason, caught.value.sent, caught.value.retry_safe) == ("tls", False, False)
         assert server.requests == []
+
+
+def test_through_a_proxy_the_tunnel_carries_tls_to_the_name(local, tmp_path):
+    files = certificate(tmp_path, host="portal.example.com")
+    local.OUTBOUND_CA_BUNDLE = files[0]
+    with PortalDouble(certificate=files) as server, socket.create_server(("127.0.0.1", 0)) as listener:
+        server.on("/", Answer(body=b"tunnelled"))
+        asked = []
+        threading.Thread(target=tunnel, args=(listener, server.port, asked), daemon=True).start()
+        local.OUTBOUND_PROXY_URL = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        url = f"https://portal.example.com:{server.port}/"
+        assert outbound.request("GET", url, policy=outbound.PROBE).body == b"tunnelled"
+    assert asked[0].startswith(f"CONNECT portal.example.com:{server.port} HTTP/1.")
+
+
+def tunnel(listener, port, asked):
+    """A proxy good for one tunnel."""
+    near, _ = listener.accept()
+    asked.append(near.recv(4096).decode())
+    near.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+    far = socket.create_connection(("127.0.0.1", port))
+    threading.Thread(target=relay, args=(far, near), daemon=True).start()
+    relay(near, far)
+
+
+def relay(source, sink):
+    while data := source.recv(65536):
+        sink.sendall(data)
 
 
 def test_a_server_that_speaks_no_tls_gets_nothing(local):

@@ -25,6 +25,7 @@ class Received:
     query: str
     headers: dict[str, str]
     body: bytes
+    target: str = ""
 
     @property
     def form(self) -> dict[str, str]:
@@ -139,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = portal.answer(Received(self.command, parts.path, parts.query, headers, body))
+        answer = portal.answer(Received(self.command, parts.path, parts.query, headers, body, self.path))
         self.close_connection = answer.hang_up or answer.reset or answer.raw is not None
         if answer.silent:
             portal.stopping.wait(10)
