@@ -139,6 +139,9 @@ class SealedField(models.BinaryField):
         super().contribute_to_class(cls, name, **kwargs)
         setattr(cls, self.attname, _SealedAttribute(self))
 
+    def get_default(self) -> None:
+        """Nothing: BinaryField's own default, b"", would pass for a sealed value."""
+
     def bound_to(self, row) -> bytes:
         return f"{self.model._meta.db_table}.{self.attname}:{row.pk}".encode()
 
