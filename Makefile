@@ -1,0 +1,57 @@
+# Connect's commands. `make demo` and `make test` need nothing but Python 3.11 and make; the rest is installed below .venv.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-sqlite test-postgres lint format migrations lock clean
+
+PYTHON ?= python3
+export PORT ?= 8000
+BIN := .venv/bin
+STAMP := .venv/.installed
+POSTGRES_TEST_URL ?= postgres://postgres@127.0.0.1:5432/connect
+REDIS_TEST_URL ?= redis://127.0.0.1:6379/15
+# Compiled modules make the second start several times faster than the first.
+unexport PYTHONDONTWRITEBYTECODE
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | column -t -s '|'
+
+demo:  ## run everything in this terminal: web, workers and schedule, with demo data (PORT, DATA_DIR)
+	@bin/python-for-connect --port $(PORT) >/dev/null
+	@$(MAKE) --no-print-directory $(STAMP)
+	@DEMO=1 exec $(BIN)/python manage.py demo --with-parent
+
+$(STAMP): requirements-dev.lock bin/environment
+	@bin/environment
+
+test: test-sqlite  ## the whole suite, on SQLite and, where they run, on PostgreSQL and Redis
+	@if $(BIN)/python -m tests.services "$(POSTGRES_TEST_URL)" "$(REDIS_TEST_URL)"; \
+	then $(MAKE) --no-print-directory test-postgres; \
+	elif [ -n "$$CI" ]; then echo "In CI, PostgreSQL and Redis must run."; exit 1; fi
+
+test-sqlite: $(STAMP)  ## the suite on the embedded defaults
+	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/pytest -n 2 $(ARGS)
+
+test-postgres: $(STAMP)  ## the suite on PostgreSQL and Redis (POSTGRES_TEST_URL, REDIS_TEST_URL)
+	DATABASE_URL="$(POSTGRES_TEST_URL)" REDIS_URL="$(REDIS_TEST_URL)" $(BIN)/pytest -n 2 $(ARGS)
+
+lint: $(STAMP)  ## style, import directions, types, forgotten migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	DATA_DIR=$${TMPDIR:-/tmp}/connect-lint DEMO=1 $(BIN)/python manage.py makemigrations --check --dry-run
+
+format: $(STAMP)  ## put the code into form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+migrations: $(STAMP)  ## write the migrations that changed models need
+	$(BIN)/python manage.py makemigrations
+
+lock: $(STAMP)  ## renew both lock files from pyproject.toml
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --upgrade \
+	    -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --upgrade \
+	    --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean:  ## forget the environment and the demo's data
+	rm -rf .venv var
