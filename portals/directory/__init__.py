@@ -1,1 +1,1 @@
-"""The catalogue: reading published endpoint lists, telling what changed, and finding a portal by what a patient types."""
+"""The catalogue: reading published endpoint lists, telling what changed, finding a portal by what a patient types."""

@@ -80,8 +80,8 @@ class Diff:
                 "added": len(self.listings_added), "changed": len(self.listings_changed),
                 "withdrawn": len(self.listings_withdrawn), "unchanged": self.listings_unchanged,
             },
-            "merged": self.merged, "bad": dict(Counter(str(one.reason) for one in self.bad).most_common()),
-            "warnings": dict(Counter(str(one.reason) for one in self.warnings).most_common()), "drop": round(self.drop, 4),
+            "merged": self.merged, "bad": _by_reason(self.bad), "warnings": _by_reason(self.warnings),
+            "drop": round(self.drop, 4),
         }  # fmt: skip
 
 
@@ -122,6 +122,10 @@ def _compare_listings(snapshot: Snapshot, catalogue: Catalogue, found: Diff) -> 
         else:
             found.listings_changed.append(listing)
     found.listings_withdrawn = sorted(snapshot.listings.keys() - catalogue.listings.keys())
+
+
+def _by_reason(items: list[BadEntry] | list[Warning]) -> dict[str, int]:
+    return dict(Counter(str(item.reason) for item in items).most_common())
 
 
 def _share(part: int, whole: int) -> float:

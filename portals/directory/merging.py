@@ -12,6 +12,8 @@ MOST_NAMES_OF_ONE_OWNER = 20
 MOST_ALIASES = 20
 MOST_LOCATIONS = 50
 
+NOWHERE = Location()
+
 _VENDOR_NAMES = {
     "athena": "athenahealth", "epic": "Epic MyChart", "cerner": "Oracle Health", "eclinicalworks": "eClinicalWorks",
     "meditech": "MEDITECH", "nextgen": "NextGen", "veradigm": "Veradigm", "netsmart": "Netsmart",
@@ -39,7 +41,7 @@ class Listed:
 
     fhir_base_url: str
     name: str
-    location: Location = Location()
+    location: Location = NOWHERE
     brand: str = ""
     aliases: tuple[str, ...] = ()
     category: str = ""
@@ -88,7 +90,7 @@ def joined(items: Iterable[Item]) -> Catalogue:
 def _take(listings: dict[tuple, Listed], entry: DirectoryEntry) -> int:
     """Add an entry's listings to those of its base URL; 1 when all of them were there already."""
     known = 0
-    locations = entry.locations or (Location(),)
+    locations = entry.locations or (NOWHERE,)
     for location in locations:
         same = (entry.name.casefold(), location)
         listing = Listed(entry.fhir_base_url, entry.name, location, entry.brand, entry.aliases, str(entry.category),
@@ -113,7 +115,7 @@ def _either(one: str, other: str) -> str:
 
 
 def _source(url: str, listings: list[Listed], vendor: str) -> ListedSource:
-    owners = list({name_key(owner): owner for owner in (one.brand or one.name for one in reversed(listings))}.values())[::-1]
+    owners = _distinct([listing.brand or listing.name for listing in listings])
     brands = {listing.brand for listing in listings if listing.brand}
     shared = len(owners) > MOST_NAMES_OF_ONE_OWNER
     name = _VENDOR_NAMES.get(vendor, vendor or url.split("/")[2]) if shared else owners[0]
@@ -126,6 +128,11 @@ def _source(url: str, listings: list[Listed], vendor: str) -> ListedSource:
         aliases=tuple(dict.fromkeys(alias for alias in told if alias != name))[:MOST_ALIASES],
         locations=() if shared else tuple(dict.fromkeys(places))[:MOST_LOCATIONS],
     )  # fmt: skip
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Names that differ in more than spelling, in their order, each as it was first written."""
+    return list({name_key(name): name for name in reversed(names)}.values())[::-1]
 
 
 def _first(values: Iterable[str]) -> str:

@@ -20,7 +20,8 @@ _CANONICAL = {
     "ortho": "orthopedic", "orthopaedic": "orthopedic", "orthopaedics": "orthopedic", "gynaecology": "gynecology",
     "anaesthesia": "anesthesia", "haematology": "hematology", "rehab": "rehabilitation", "intl": "international",
     "1st": "first", "2nd": "second", "3rd": "third", "amer": "american", "inst": "institute", "mgmt": "management",
-    "nw": "northwest", "sw": "southwest", "behav": "behavioral", "phd": "phd", "doctors": "doctor", "drs": "dr",
+    "nw": "northwest", "sw": "southwest", "behav": "behavioral", "drs": "dr",
+    "gyn": "gynecology", "gyneco": "gynecology", "gynecolog": "gynecology", "ave": "avenue",
     "kids": "kid", "us": "us", "texas": "texas", "kansas": "kansas", "arkansas": "arkansas", "dallas": "dallas",
 }  # fmt: skip
 
@@ -37,16 +38,17 @@ LEGAL_FORMS = frozenset("llc inc pllc pc plc ltd corp corporation lp llp psc pll
 CREDENTIALS = frozenset(
     "md do dpm dds dmd dc od phd np pa aprn fnp rn dnp psyd facs facp facc lcsw lpc lmft arnp crnp sc mds jr sr".split()
 )
-TITLES = frozenset({"dr", "doctor", "dba"})
+TITLES = frozenset({"dr", "dba"})
 # What patients call the page they log in to; it never tells one portal from another.
 PORTAL_WORDS = frozenset("mychart portal login website online account app signin webpage".split())
 
 _WEAK_ANYWHERE = GRAMMAR | LEGAL_FORMS | TITLES
-_WEAK_AFTER_FIRST = _WEAK_ANYWHERE | CREDENTIALS | PORTAL_WORDS
+_WEAK_AT_END = CREDENTIALS | PORTAL_WORDS
+_JOINED_LETTERS = LEGAL_FORMS | TITLES | CREDENTIALS
 
 _DOTTED_LETTERS = re.compile(r"(?<=\b\w)\.(?=\w\b)")
-_DROPPED = {ord(c): None for c in "'’‘`´"}  # noqa: RUF001 - the apostrophes that real lists hold
-_PUNCTUATION = {ord(c): " " for c in "!\"#$%()*,-./:;<=>?@[\\]^_{|}~–—“”•·®™"} | {ord("&"): " and ", ord("+"): " and "}  # noqa: RUF001
+_DROPPED = {ord(c): None for c in "'’‘`´"}
+_PUNCTUATION = {ord(c): " " for c in '!"#$%()*,-./:;<=>?@[\\]^_{|}~–—“”•·®™'} | {ord("&"): " and ", ord("+"): " and "}
 _FOLDING = _DROPPED | _PUNCTUATION
 
 
@@ -92,15 +94,17 @@ def words(text: str) -> list[str]:
 def _joined_letters(left: str, right: str) -> str | None:
     """`p c` and `m d` come from `P. C.` and `M. D.`."""
     together = left + right
-    return together if len(right) == 1 and len(left) <= 2 and together in _WEAK_AFTER_FIRST - GRAMMAR else None
+    return together if len(right) == 1 and len(left) <= 2 and together in _JOINED_LETTERS else None
 
 
 def telling(all_words: list[str]) -> list[str]:
-    """The words that identify: without grammar, legal forms, titles and, past the first place, credentials.
+    """The words that identify: without grammar, legal forms, titles, and credentials at the end.
 
     A name made of nothing else (`The Clinic of`, `MD`) keeps all its words.
     """
-    kept = [w for i, w in enumerate(all_words) if w not in (_WEAK_AFTER_FIRST if i else _WEAK_ANYWHERE)]
+    kept = [word for word in all_words if word not in _WEAK_ANYWHERE]
+    while len(kept) > 1 and kept[-1] in _WEAK_AT_END:
+        kept.pop()
     return kept or all_words
 
 

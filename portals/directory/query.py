@@ -3,20 +3,25 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from portals.directory.addresses import registrable_domain
-from portals.directory.index import address_key, state_mark, zip3_mark
-from portals.directory.normalize import CREDENTIALS, GRAMMAR, PORTAL_WORDS, canonical, fold, telling, words
+from portals.directory.index import address_key, host_of, state_mark, zip3_mark
+from portals.directory.normalize import PORTAL_WORDS, canonical, fold, telling, words
 from portals.directory.places import STATES, state_of_zip
 from portals.directory.vocabulary import Vocabulary
 
 MAX_LENGTH = 200
 MAX_WORDS = 12
+JOINED, LIKE_ENOUGH = 0.95, 0.8
+# Words run together: how long they must be, in how few names as they stand, and what finding one of them is worth.
+SHORTEST_JOINED, SELDOM, HALF_OF_IT = 6, 20, 0.7
 
 _EMAIL = re.compile(r"^\S*@((?:[\w-]+\.)+[a-z]{2,})$", re.IGNORECASE)
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _BARE_HOST = re.compile(
-    r"^(?:[a-z0-9-]+\.)+(?:com|org|net|edu|gov|us|mil|io|health|care|clinic|info|app|md)(?::\d+)?(?:/\S*)?$", re.IGNORECASE
+    r"^(?:[a-z0-9-]+\.)+(?:com|org|net|edu|gov|us|mil|io|health|care|clinic|info|app|md)(?::\d+)?(?:/\S*)?$",
+    re.IGNORECASE,
 )
 _MAILBOXES = frozenset(
     "gmail.com googlemail.com yahoo.com ymail.com hotmail.com outlook.com live.com msn.com icloud.com me.com mac.com "
@@ -32,7 +37,7 @@ _OTHER_READINGS = {
     "pediatrician": [("pediatric", 0.95)], "cardiologist": [("cardiology", 0.95)], "eye": [("eyecare", 0.8)],
     "dermatologist": [("dermatology", 0.95)], "therapist": [("therapy", 0.9)], "foot": [("podiatry", 0.5)],
     "dentist": [("dental", 0.9)], "hospital": [("medical", 0.35)], "clinic": [("center", 0.3)],
-    "saint": [("street", 0.4)], "physician": [("doctor", 0.6)], "and": [],
+    "physician": [("doctor", 0.6)], "doctor": [("physician", 0.6)], "uc": [("university", 0.8), ("california", 0.8)],
 }  # fmt: skip
 
 
@@ -60,6 +65,11 @@ class Understood:
     slots: tuple[Slot, ...]
     keys: tuple[str, ...]
 
+    @property
+    def squeezed(self) -> str:
+        """The first key without spaces, for names that are written in one (`advent health`)."""
+        return self.keys[0].replace(" ", "") if self.keys else ""
+
 
 def pasted(text: str) -> Pasted | None:
     """The address in a query, where there is one."""
@@ -71,8 +81,7 @@ def pasted(text: str) -> Pasted | None:
     address = address_key(url[0]) if url else address_key(text) if _BARE_HOST.match(text) else ""
     if not address:
         return None
-    host = re.split(r"[/:?#]", address, maxsplit=1)[0]
-    return Pasted(registrable_domain(host), address)
+    return Pasted(registrable_domain(host_of(address)), address)
 
 
 def is_mailbox_provider(domain: str) -> bool:
@@ -92,10 +101,11 @@ def understand(text: str, vocabulary: Vocabulary) -> Understood:
     if not spoken:
         return Understood((), ())
     typing = not text[-1:].isspace()
-    raw_last = fold(text).split()[-1]
+    raw = fold(text).split()
     told = telling(spoken)
-    keys = _keys(told, raw_last if typing and spoken[-1] == canonical(raw_last) else "")
-    return Understood(tuple(_slots(spoken, told, raw_last, typing, vocabulary)), keys)
+    unfinished = raw[-1] if typing and told[-1] == canonical(raw[-1]) else ""
+    slots = [*_slots(told, unfinished, typing, _joins(raw, vocabulary), vocabulary), *_place_slots(spoken, told)]
+    return Understood(tuple(slots), _keys(told, unfinished))
 
 
 def _without_portal_words(spoken: list[str]) -> list[str]:
@@ -111,35 +121,46 @@ def _keys(told: list[str], raw_last: str) -> tuple[str, ...]:
     return (key, " ".join([*told[:-1], raw_last]))
 
 
-def _slots(spoken, told, raw_last, typing, vocabulary):
+def _joins(raw: list[str], vocabulary: Vocabulary) -> dict[str, dict[str, float]]:
+    """Words typed apart that the catalogue knows as one (`wake med`), under each of their parts."""
+    joins: dict[str, dict[str, float]] = {}
+    for left, right in pairwise(raw):
+        together = canonical(left + right)
+        if together in vocabulary:
+            for part in (left, right):
+                joins.setdefault(canonical(part), {})[together] = JOINED
+    return joins
+
+
+def _slots(told, unfinished, typing, joins, vocabulary):
     pieces = [piece for word in told for piece in _pieces(word, vocabulary)]
     for position, word in enumerate(pieces):
         last = position == len(pieces) - 1
-        readings = _readings(word, last and typing, vocabulary)
-        if last and typing and canonical(raw_last) == word != raw_last:
-            readings = _merged(vocabulary.readings(raw_last, True), readings)
-        for neighbour in (pieces[position - 1] if position else "") + word, word + "".join(pieces[position + 1 : position + 2]):
-            if neighbour != word and neighbour in vocabulary:
-                readings = _merged({neighbour: 0.95}, readings)
+        readings = _merged(joins.get(word, {}), _readings(word, last and typing, vocabulary))
+        if last and unfinished and unfinished != word:
+            readings = _merged(vocabulary.readings(unfinished, True), readings)
         yield Slot(word, readings, _weight(word, readings, vocabulary))
-    yield from _place_slots(spoken, told)
 
 
 def _pieces(word: str, vocabulary: Vocabulary) -> list[str]:
     """The word itself, or the words it was run together from when nothing in the catalogue is like it."""
-    if word in vocabulary or len(word) < 6 or max(vocabulary.readings(word, False).values(), default=0) >= 0.8:
+    if word in vocabulary or len(word) < SHORTEST_JOINED:
+        return [word]
+    if max(vocabulary.readings(word, False).values(), default=0.0) >= LIKE_ENOUGH:
         return [word]
     return vocabulary.split(word) or [word]
 
 
 def _readings(word: str, typing: bool, vocabulary: Vocabulary) -> dict[str, float]:
-    readings = vocabulary.readings(word, typing)
     others = {other: value for other, value in _OTHER_READINGS.get(word, ()) if other in vocabulary}
-    places = _place_readings(word)
-    return _merged(others | places, readings) if others or places else readings
+    if len(word) >= SHORTEST_JOINED and 0 < vocabulary.frequency.get(word, 0) < SELDOM:
+        others |= dict.fromkeys(vocabulary.split(word) or (), HALF_OF_IT)
+    return _merged(others | _place_readings(word), vocabulary.readings(word, typing))
 
 
 def _merged(more: dict[str, float], readings: dict[str, float]) -> dict[str, float]:
+    if not more:
+        return readings
     merged = dict(readings)
     for reading, likeness in more.items():
         merged[reading] = max(likeness, merged.get(reading, 0))
@@ -170,7 +191,7 @@ def _place_readings(word: str) -> dict[str, float]:
 def _place_slots(spoken: list[str], told: list[str]):
     """Words dropped as grammar or credentials that may be states all the same (`md`, `in`, `or`), at little weight."""
     for word in spoken[1:]:
-        if word not in told and word.upper() in STATES and word in GRAMMAR | CREDENTIALS:
+        if word not in told and word.upper() in STATES:
             yield Slot(word, {state_mark(word): 1.0}, 0.08)
 
 

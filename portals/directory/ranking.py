@@ -1,128 +1,146 @@
 """How well one listing answers a query: exact, prefix, alias, brand, then what can be forgiven; near ones first."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from rapidfuzz import fuzz
+from rapidfuzz.fuzz import ratio
 
-from portals.directory.documents import Hit, Location, Near, Reason, Why
+from portals.directory.documents import Hit, Near, Reason, Why
 from portals.directory.index import CatalogueIndex, Place, Variant
-from portals.directory.places import state_code, state_of_zip, zip5
 from portals.directory.query import Understood
 
 EXACT, PREFIX, ALIAS, BRAND, FORGIVEN = 5.0, 4.0, 3.0, 2.0, 0.0
 RECOMMENDED = 10.0
 # Below this share of the query's telling words a listing is no answer.
 LEAST_COVERAGE = 0.5
-CORRECT_SPELLING = 0.93
+# What counts among the forgiven: the query's words found, the name's words asked for, and the spelling as a whole.
+COVERAGE, PRECISION, SPELLING = 0.70, 0.15, 0.15
+# A word found in the place is worth a little less than one in the name.
 IN_PLACE = 0.9
+WHOLE_WORDS = 0.1
 NEAR_SAME_ZIP, NEAR_SAME_ZIP3, NEAR_SAME_STATE = 0.30, 0.22, 0.15
 POPULARITY = 0.12
 
+_TIERS = {"name": PREFIX, "alias": ALIAS, "brand": BRAND}
+
 
 class Match(NamedTuple):
-    """How one variant's words cover the query: all in 0..1."""
+    """How one text of a listing answers: `score` within its `tier`, both together deciding the order."""
 
     score: float
+    tier: float
     coverage: float
-    likeness: float
     placed: bool
     variant: Variant
+
+
+def _worth(match: Match) -> float:
+    return match.tier + match.score
+
+
+class Scored(NamedTuple):
+    """A listing with its score; `why` is made of the match, or given."""
+
+    score: float
+    number: int
+    match: Match | None
     place: Place | None
+    why: Why | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Ranking:
-    """Scores listings of `index` against one understood query."""
+    """Scores listings of an index against one understood query, for a patient who is `near` some place."""
 
-    index: CatalogueIndex
-    query: Understood
-    near: Near
-    meanings: dict[str, list[tuple[int, float]]]
-    total: float
-
-    @classmethod
-    def of(cls, index: CatalogueIndex, query: Understood, near: Near) -> "Ranking":
-        meanings: dict[str, list[tuple[int, float]]] = {}
+    def __init__(self, index: CatalogueIndex, query: Understood, near: Near):
+        self._index, self._query, self._near = index, query, near
+        self._weights = [slot.weight for slot in query.slots]
+        self._squeezed, self._whole_words = query.squeezed, tuple(key + " " for key in query.keys)
+        self._total = sum(self._weights) or 1.0
+        self._meanings: dict[str, list[tuple[int, float]]] = {}
         for position, slot in enumerate(query.slots):
             for reading, likeness in slot.readings.items():
-                meanings.setdefault(reading, []).append((position, likeness))
-        postal_code = zip5(near.postal_code)
-        near = Near(state_code(near.state) or state_of_zip(postal_code), postal_code)
-        return cls(index, query, near, meanings, sum(slot.weight for slot in query.slots) or 1.0)
+                self._meanings.setdefault(reading, []).append((position, likeness))
 
-    def hit(self, number: int, *, recommended: bool) -> Hit | None:
-        """The listing as a result, or None when it is no answer."""
-        places = self.index.places[number]
-        found_place, in_place = self._best_place(places)
-        matches = [self._match(variant, found_place, in_place) for variant in self.index.variants[number]]
-        tier, match = max(((self._tier(match.variant), match) for match in matches), key=lambda pair: pair[0] + pair[1].score)
-        if tier == FORGIVEN and match.coverage < LEAST_COVERAGE:
+    def scored(self, number: int, *, recommended: bool = False) -> Scored | None:
+        """The listing with its score, or None when it is no answer."""
+        places = self._index.places[number]
+        place, in_place = self._answering_place(places) if places else (None, {})
+        match = max((self._match(variant, in_place) for variant in self._index.variants[number]), key=_worth)
+        if match.tier == FORGIVEN and match.coverage < LEAST_COVERAGE:
             return None
         nearness, nearest = self._nearest(places)
-        place = found_place if match.placed else nearest or (places[0] if places else None)
-        score = tier + match.score + nearness + POPULARITY * self.index.popularity[number]
-        return self._as_hit(number, place, score + RECOMMENDED * recommended, self._why(tier, match))
+        shown = place if match.placed else nearest or (places[0] if places else None)
+        score = match.tier + match.score + nearness + POPULARITY * self._index.popularity[number]
+        return Scored(score + RECOMMENDED * recommended, number, match, shown)
 
-    def bare(self, number: int, why: Why, score: float) -> Hit:
+    def given(self, number: int, why: Why, score: float) -> Scored:
         """The listing as a result for another reason than its words."""
-        nearness, nearest = self._nearest(self.index.places[number])
-        return self._as_hit(number, nearest, score + nearness + POPULARITY * self.index.popularity[number], why)
+        places = self._index.places[number]
+        nearness, nearest = self._nearest(places)
+        shown = nearest or (places[0] if places else None)
+        return Scored(score + nearness + POPULARITY * self._index.popularity[number], number, None, shown, why)
 
-    def _as_hit(self, number: int, place: Place | None, score: float, why: Why) -> Hit:
-        index = self.index
-        location: Location | None = place.location if place else None
-        return Hit(index.ids[number], index.source_ids[number], index.names[number], index.brands[number], location,
-                   round(score, 4), why)  # fmt: skip
+    def hit(self, scored: Scored) -> Hit:
+        """A scored listing as it is handed out."""
+        index, number = self._index, scored.number
+        return Hit(
+            index.ids[number], index.source_ids[number], index.names[number], index.brands[number],
+            scored.place.location if scored.place else None, round(scored.score, 4), scored.why or self._why(scored),
+        )  # fmt: skip
 
     def _tier(self, variant: Variant) -> float:
-        exact = variant.key == self.query.keys[0]
-        if not exact and not variant.key.startswith(self.query.keys):
+        """Exact, prefix, alias, brand or forgiven. Spaces do not count; a prefix that ends with a word counts more."""
+        key = variant.key
+        if key.startswith(self._query.keys):
+            if variant.kind == "name" and key == self._query.keys[0]:
+                return EXACT
+            return _TIERS[variant.kind] + WHOLE_WORDS * key.startswith(self._whole_words)
+        squeezed = key.replace(" ", "")
+        if not squeezed.startswith(self._squeezed):
             return FORGIVEN
-        return {"name": EXACT if exact else PREFIX, "alias": ALIAS, "brand": BRAND}[variant.kind]
+        return EXACT if variant.kind == "name" and squeezed == self._squeezed else _TIERS[variant.kind]
 
-    def _match(self, variant: Variant, place: Place | None, in_place: dict[int, float]) -> Match:
-        best, named, known = {}, 0.0, 0.0
-        weight = self.index.vocabulary.weight
+    def _match(self, variant: Variant, in_place: dict[int, float]) -> Match:
+        best: dict[int, float] = {}
+        named = known = 0.0
+        weight_of, meanings = self._index.vocabulary.weight_of, self._meanings
         for word in variant.key.split():
-            own = weight(word)
-            known += own
-            meant = self.meanings.get(word)
+            weight = weight_of(word)
+            known += weight
+            meant = meanings.get(word)
             if meant:
-                named += own
+                named += weight
                 for position, likeness in meant:
-                    if likeness > best.get(position, 0):
+                    if likeness > best.get(position, 0.0):
                         best[position] = likeness
-        placed = [position for position, likeness in in_place.items() if likeness * IN_PLACE > best.get(position, 0)]
-        likeness = min(best.values(), default=0.0)
-        best.update((position, in_place[position] * IN_PLACE) for position in placed)
-        slots = self.query.slots
-        coverage = sum(slots[position].weight * value for position, value in best.items()) / self.total
-        precision = named / known if known else 0.0
-        alike = fuzz.ratio(variant.key, self.query.keys[0]) / 100
-        score = 0.70 * coverage + 0.15 * precision + 0.15 * alike
-        return Match(score, coverage, likeness, bool(placed), variant, place)
+        placed = False
+        for position, likeness in in_place.items():
+            if likeness * IN_PLACE > best.get(position, 0.0):
+                best[position], placed = likeness * IN_PLACE, True
+        coverage = sum([self._weights[position] * likeness for position, likeness in best.items()]) / self._total
+        score = COVERAGE * coverage + PRECISION * (named / known if known else 0.0)
+        score += SPELLING * ratio(variant.key, self._query.keys[0]) / 100
+        return Match(score, self._tier(variant), coverage, placed, variant)
 
-    def _best_place(self, places: tuple[Place, ...]) -> tuple[Place | None, dict[int, float]]:
+    def _answering_place(self, places: tuple[Place, ...]) -> tuple[Place | None, dict[int, float]]:
         """The location that answers most of the query's words, and which words it answers how well."""
         chosen, answered, most = None, {}, 0.0
         for place in places:
             own: dict[int, float] = {}
             for mark in place.marks:
-                for position, likeness in self.meanings.get(mark, ()):
-                    own[position] = max(likeness, own.get(position, 0))
-            total = sum(own.values())
+                for position, likeness in self._meanings.get(mark, ()):
+                    own[position] = max(likeness, own.get(position, 0.0))
+            total = sum(own.values()) if own else 0.0
             if total > most:
                 chosen, answered, most = place, own, total
         return chosen, answered
 
     def _nearest(self, places: tuple[Place, ...]) -> tuple[float, Place | None]:
-        if not self.near:
+        if not self._near or not places:
             return 0.0, None
-        return max(((self._nearness(place), place) for place in places), default=(0.0, None), key=lambda pair: pair[0])
+        return max(((self._nearness(place), place) for place in places), key=lambda pair: pair[0])
 
     def _nearness(self, place: Place) -> float:
-        postal_code, near = place.location.postal_code, self.near
+        postal_code, near = place.location.postal_code, self._near
         if near.postal_code and postal_code:
             if postal_code == near.postal_code:
                 return NEAR_SAME_ZIP
@@ -130,11 +148,23 @@ class Ranking:
                 return NEAR_SAME_ZIP3
         return NEAR_SAME_STATE if near.state and place.location.state == near.state else 0.0
 
-    def _why(self, tier: float, match: Match) -> Why:
-        if tier in (EXACT, PREFIX):
-            return Why(Reason.EXACT_NAME if tier == EXACT else Reason.NAME_PREFIX, match.variant.text)
-        if match.variant.kind in ("alias", "brand"):
+    def _why(self, scored: Scored) -> Why:
+        match = scored.match
+        if match.variant.kind != "name":
             return Why(Reason(match.variant.kind), match.variant.text)
-        if match.placed and match.place:
-            return Why(Reason.PLACE, ", ".join(filter(None, match.place.location)))
-        return Why(Reason.WORDS if match.likeness >= CORRECT_SPELLING else Reason.SIMILAR_SPELLING, match.variant.text)
+        if match.tier >= PREFIX:
+            return Why(Reason.EXACT_NAME if match.tier == EXACT else Reason.NAME_PREFIX, match.variant.text)
+        if match.placed and scored.place:
+            return Why(Reason.PLACE, ", ".join(filter(None, scored.place.location)))
+        return Why(Reason.WORDS if self._is_spelt_so(match.variant) else Reason.SIMILAR_SPELLING, match.variant.text)
+
+    def _is_spelt_so(self, variant: Variant) -> bool:
+        """Whether every typed word stands in the text, or begins a word of it."""
+        own = variant.key.split()
+        return all(any(word.startswith(slot.text) for word in own) for slot in self._query.slots)
+
+
+def order(scored: Scored, index: CatalogueIndex) -> tuple:
+    """Best first; among equals the shorter name, then the alphabet, so that the same query has the same answer."""
+    name = index.names[scored.number]
+    return -scored.score, len(name), name, str(index.ids[scored.number])

@@ -7,13 +7,13 @@ import tantivy
 from portals.directory.documents import Hit, Near, Reason, SearchDocument, Why
 from portals.directory.index import CatalogueIndex, state_mark, type_mark, zip3_mark
 from portals.directory.places import state_code, state_of_zip, zip5
-from portals.directory.query import Slot, Understood, is_mailbox_provider, name_in_domain, pasted, understand
-from portals.directory.ranking import EXACT, RECOMMENDED, Ranking
+from portals.directory.query import Pasted, Slot, Understood, is_mailbox_provider, name_in_domain, pasted, understand
+from portals.directory.ranking import EXACT, RECOMMENDED, Ranking, Scored, order
 
 # How many listings are scored with care for one query.
-BEST_BY_WORDS = 120
-BEST_BY_BEGINNING = 100
-BEST_NEARBY = 80
+BEST_BY_WORDS = 100
+BEST_BY_BEGINNING = 60
+BEST_NEARBY = 60
 # More owners than this behind one domain means that it is a vendor's, not a hospital's.
 MOST_SOURCES_OF_A_DOMAIN = 25
 
@@ -30,9 +30,20 @@ class CatalogueSearch:
     def __len__(self) -> int:
         return len(self._index)
 
+    def forget_readings(self) -> None:
+        """Drop what earlier queries left in memory, so that the next ones are as slow as the first."""
+        self._index.vocabulary.forget()
+
     def search(
-        self, query: str, *, limit: int = 10, state: str = "", postal_code: str = "", type: str | None = None,
-        recommended: Collection[str] = (), one_per_source: bool = False,
+        self,
+        query: str,
+        *,
+        limit: int = 10,
+        state: str = "",
+        postal_code: str = "",
+        type: str | None = None,
+        recommended: Collection[str] = (),
+        one_per_source: bool = False,
     ) -> list[Hit]:
         """The best `limit` listings for what was typed, best first.
 
@@ -42,35 +53,37 @@ class CatalogueSearch:
         """  # fmt: skip
         near = Near(state_code(state) or state_of_zip(postal_code), zip5(postal_code))
         address = pasted(query)
-        if address:
-            hits = self._by_address(address, near)
-        else:
-            hits = self._by_words(query, near, type, frozenset(recommended))
-        return self._chosen(hits, limit, type, one_per_source)
-
-    def _by_words(self, text: str, near: Near, type: str | None, recommended: frozenset[str]) -> list[Hit]:
+        if address and (owned := self._owned_by(address)) is not None:
+            ranking = Ranking(self._index, Understood((), ()), near)
+            scored = [ranking.given(number, why, EXACT) for number, why in owned]
+            return self._chosen(ranking, scored, limit, type, one_per_source)
+        text = name_in_domain(address.domain) + " " if address else query
         understood = understand(text, self._index.vocabulary)
-        ranking = Ranking.of(self._index, understood, near)
-        if not understood.slots:
-            return self._without_words(ranking, near, type, recommended)
+        ranking = Ranking(self._index, understood, near)
+        scored = self._scored(ranking, understood, near, type, frozenset(recommended))
+        return self._chosen(ranking, scored, limit, type, one_per_source)
+
+    def _scored(self, ranking: Ranking, understood: Understood, near, type, recommended) -> list[Scored]:
         first = self._first_listings(recommended)
-        numbers = {*first, *self._by_beginning(understood.keys), *self._candidates(understood.slots, near, type)}
+        if not understood.slots:
+            return self._without_words(ranking, near, type, first)
+        numbers = {*first, *self._by_beginning(understood.keys), *self._by_words(understood.slots, near, type)}
         sources = self._index.source_ids
-        hits = (ranking.hit(number, recommended=sources[number] in recommended) for number in numbers)
-        return [hit for hit in hits if hit]
+        found = (ranking.scored(number, recommended=sources[number] in recommended) for number in numbers)
+        return [scored for scored in found if scored]
 
     def _first_listings(self, source_ids: Iterable[str]) -> list[int]:
         known = self._index.first_of_source
         return [known[source_id] for source_id in source_ids if source_id in known]
 
-    def _without_words(self, ranking: Ranking, near: Near, type: str | None, recommended: frozenset[str]) -> list[Hit]:
-        first = [ranking.bare(n, Why(Reason.RECOMMENDED, ""), RECOMMENDED) for n in self._first_listings(recommended)]
-        if not near:
-            return first
-        nearby = self._index.search(_within(_anywhere_near(near), type), limit=BEST_NEARBY)
-        listed = {hit.id for hit in first}
-        others = (ranking.bare(number, Why(Reason.PLACE, near.postal_code or near.state), 0.0) for number in nearby)
-        return first + [hit for hit in others if hit.id not in listed]
+    def _without_words(self, ranking: Ranking, near: Near, type: str | None, first: list[int]) -> list[Scored]:
+        """Nothing typed yet: what is recommended, then what is near."""
+        scored = [ranking.given(number, Why(Reason.RECOMMENDED, ""), RECOMMENDED) for number in first]
+        if near:
+            why = Why(Reason.PLACE, near.postal_code or near.state)
+            nearby = self._index.search(_within(_anywhere_near(near), type), limit=BEST_NEARBY)
+            scored += [ranking.given(number, why, 0.0) for number in nearby if number not in first]
+        return scored
 
     def _by_beginning(self, keys: tuple[str, ...]) -> list[int]:
         index, found = self._index, []
@@ -81,7 +94,7 @@ class CatalogueSearch:
                 found += index.most_popular_beginning_with(key, limit=BEST_BY_BEGINNING // 2)
         return found
 
-    def _candidates(self, slots: tuple[Slot, ...], near: Near, type: str | None) -> list[int]:
+    def _by_words(self, slots: tuple[Slot, ...], near: Near, type: str | None) -> list[int]:
         said = [(_SHOULD, query) for slot in slots if (query := _slot_query(slot))]
         if not said:
             return []
@@ -91,29 +104,30 @@ class CatalogueSearch:
         nearby = _Query.boolean_query([(_MUST, _Query.boolean_query(said)), (_MUST, _anywhere_near(near))])
         return anywhere + self._index.search(_within(nearby, type), limit=BEST_NEARBY)
 
-    def _by_address(self, address, near: Near) -> list[Hit]:
+    def _owned_by(self, address: Pasted) -> list[tuple[int, Why]] | None:
+        """Listings at a pasted address or of its owner; None when only the name in its domain is left to go by."""
         index = self._index
         reason = Reason.PORTAL_ADDRESS if address.address else Reason.EMAIL_DOMAIN
-        ranking = Ranking.of(index, Understood((), ()), near)
         exact = index.by_address.get(address.address)
         if exact is not None:
-            return [ranking.bare(exact, Why(reason, address.address), EXACT)]
+            return [(exact, Why(reason, address.address))]
         if is_mailbox_provider(address.domain):
             return []
         owned = index.by_domain.get(address.domain, ())
         if owned and len({index.source_ids[number] for number in owned}) <= MOST_SOURCES_OF_A_DOMAIN:
-            return [ranking.bare(number, Why(reason, address.domain), EXACT - 1) for number in owned]
-        return self._by_words(name_in_domain(address.domain) + " ", near, None, frozenset())
+            return [(number, Why(reason, address.domain)) for number in owned]
+        return None
 
-    def _chosen(self, hits: list[Hit], limit: int, type: str | None, one_per_source: bool) -> list[Hit]:
+    def _chosen(self, ranking: Ranking, scored: list[Scored], limit: int, type, one_per_source: bool) -> list[Hit]:
         """Best first, one of those that a patient could not tell apart."""
         index, seen, chosen = self._index, set(), []
-        for hit in sorted(hits, key=lambda hit: (-hit.score, len(hit.name), hit.name, str(hit.id))):
-            same = hit.source_id if one_per_source else (hit.source_id, hit.name.casefold(), hit.location)
-            if same in seen or (type and index.types[index.first_of_source[hit.source_id]] != type):
+        for one in sorted(scored, key=lambda one: order(one, index)):
+            source_id = index.source_ids[one.number]
+            same = source_id if one_per_source else (source_id, index.names[one.number].casefold(), one.place)
+            if same in seen or (type and index.types[one.number] != type):
                 continue
             seen.add(same)
-            chosen.append(hit)
+            chosen.append(ranking.hit(one))
             if len(chosen) == limit:
                 break
         return chosen

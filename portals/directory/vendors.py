@@ -4,7 +4,8 @@ import re
 
 _BY_HOST = [
     ("epichosted.com", "epic"), ("cerner.com", "cerner"), ("oracle.com", "cerner"), ("athenahealth.com", "athena"),
-    ("healow.com", "eclinicalworks"), ("eclinicalworks.com", "eclinicalworks"), ("practicefusion.com", "practice-fusion"),
+    ("healow.com", "eclinicalworks"), ("eclinicalworks.com", "eclinicalworks"),
+    ("practicefusion.com", "practice-fusion"),
     ("patientfusion.com", "practice-fusion"), ("allscripts.com", "veradigm"), ("meditech.cloud", "meditech"),
     ("allscriptscloud.com", "altera"), ("nextgen.com", "nextgen"), ("greenwayhealth.com", "greenway"),
     ("meldrx.com", "meldrx"), ("modmed.com", "modmed"), ("drchrono.com", "drchrono"),
@@ -23,7 +24,7 @@ _COMPANY_FORM = re.compile(r"[,.]|\b(?:inc|llc|corp|corporation|ltd|co|plc|bv|co
 
 
 def vendor_slug(developer: str, host: str = "") -> str:
-    """`("Epic Systems Corporation", "")` → `"epic"`; an unknown developer becomes a slug of its own name, at most 60."""
+    """`("Epic Systems Corporation", "")` → `"epic"`; an unknown developer becomes a slug of its name (≤ 60)."""
     for suffix, slug in _BY_HOST:
         if host == suffix or host.endswith("." + suffix):
             return slug

@@ -1,6 +1,7 @@
 """Every word of the catalogue, how telling it is, and which of them a typed word may stand for."""
 
 import math
+import re
 from bisect import bisect_left
 from collections.abc import Mapping
 from functools import lru_cache
@@ -15,6 +16,16 @@ READINGS_WHILE_TYPING = 48
 SHORTEST_FORGIVEN = 4
 TWO_EDITS_FROM = 6
 SHORTEST_PIECE = 3
+UNKNOWN_WORD = 0.75
+SOUNDS_ALIKE = 0.8
+
+_HEARD = {
+    "ph": "f", "ck": "k", "sch": "sk", "gh": "g", "z": "s", "x": "ks", "q": "k", "c": "k",
+    "ce": "se", "ci": "si", "cy": "sy",
+}  # fmt: skip
+_SPELLINGS = re.compile("sch|ph|ck|gh|ce|ci|cy|[zxqc]")
+_SILENT = re.compile("[aeiouyhw]")
+_DOUBLED = re.compile(r"(.)\1+")
 
 
 class Vocabulary:
@@ -22,7 +33,9 @@ class Vocabulary:
 
     def __init__(self, frequency: Mapping[str, int], documents: int):
         self.frequency = frequency
-        self._scale = math.log(1 + documents)
+        scale = math.log(1 + documents)
+        self._weights = {word: max(0.05, 1 - math.log(1 + count) / scale) for word, count in frequency.items()}
+        self.weight_of = self._weights.__getitem__
         self._sorted = sorted(frequency)
         self._index = _SpellingIndex(sorted(frequency, key=lambda word: -frequency[word]))
         self.readings = lru_cache(maxsize=20_000)(self._readings)
@@ -32,10 +45,11 @@ class Vocabulary:
 
     def weight(self, word: str) -> float:
         """How telling a word is, 0.05..1: a rare one tells more. An unknown word is as telling as a name."""
-        count = self.frequency.get(word)
-        if count is None:
-            return 0.75
-        return max(0.05, 1 - math.log(1 + count) / self._scale)
+        return self._weights.get(word, UNKNOWN_WORD)
+
+    def forget(self) -> None:
+        """Drop the readings worked out so far (benches ask again)."""
+        self.readings.cache_clear()
 
     def _readings(self, word: str, typing: bool) -> dict[str, float]:
         """The catalogue's words that `word` may stand for, each with a likeness of 0..1, likeliest first.
@@ -54,7 +68,11 @@ class Vocabulary:
             yield word, 1.0
         yield from self._longer(word, typing)
         yield from self._shorter(word)
-        if len(word) >= SHORTEST_FORGIVEN and not word.isdigit():
+        if word.isdigit() or len(word) < SHORTEST_PIECE:
+            return
+        for reading in self._index.sounding_like(word):
+            yield reading, SOUNDS_ALIKE * min(len(word), len(reading)) / max(len(word), len(reading))
+        if len(word) >= SHORTEST_FORGIVEN:
             yield from self._misspelt(word, typing)
 
     def _longer(self, word, typing):
@@ -88,12 +106,12 @@ class Vocabulary:
         for end in range(1, len(word) + 1):
             for start in range(max(0, end - 20), end - SHORTEST_PIECE + 1):
                 piece, before = word[start:end], best[start]
-                if before is None or piece not in self.frequency:
+                if before is None or piece == word or piece not in self.frequency:
                     continue
-                cost = before[0] + 1 + self.weight(piece)
+                cost = before[0] + 1 + self._weights[piece]
                 if best[end] is None or cost < best[end][0]:
                     best[end] = (cost, [*before[1], piece])
-        return best[-1][1] if best[-1] and len(best[-1][1]) > 1 else None
+        return best[-1][1] if best[-1] else None
 
 
 def _likeness(typed: str, meant: str) -> float:
@@ -109,13 +127,31 @@ class _SpellingIndex:
 
     def __init__(self, words: list[str]):
         self._words = words
-        self._schema = tantivy.SchemaBuilder().add_text_field("word", tokenizer_name="raw", index_option="basic").build()
-        self._searcher = index_of(self._schema, ({"word": [word]} for word in words))
+        builder = tantivy.SchemaBuilder()
+        for field in ("word", "sound"):
+            builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
+        self._schema = builder.build()
+        self._searcher = index_of(self._schema, ({"word": [word], "sound": [sound(word)]} for word in words))
 
     def like(self, word: str, edits: int, *, prefix: bool = False) -> list[str]:
         query = tantivy.Query.fuzzy_term_query(self._schema, "word", word, distance=edits, prefix=prefix)
-        hits = self._searcher.search(query, self.MOST, count=False).hits
-        return [self._words[address.doc] for _, address in hits]
+        return self._found(query, self.MOST)
+
+    def sounding_like(self, word: str) -> list[str]:
+        """The most frequent words that sound the same (`vale`, `vail`)."""
+        return self._found(tantivy.Query.term_query(self._schema, "sound", sound(word), "basic"), self.MOST // 4)
+
+    def _found(self, query: tantivy.Query, limit: int) -> list[str]:
+        return [self._words[address.doc] for _, address in self._searcher.search(query, limit, count=False).hits]
+
+
+def sound(word: str) -> str:
+    """The consonants one hears: `physician` and `fisician` → `fsn`, `stewart` and `stuart` → `strt`."""
+    if not word.isalpha():
+        return word
+    heard = _SPELLINGS.sub(lambda match: _HEARD[match[0]], word)
+    heard = heard[0] + _SILENT.sub("", heard[1:])
+    return _DOUBLED.sub(r"\1", heard)
 
 
 def index_of(schema: tantivy.Schema, rows) -> tantivy.Searcher:

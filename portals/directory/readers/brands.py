@@ -100,8 +100,9 @@ def endpoint_of(resource: dict, full_url: object, place: str) -> Endpoint:
     name = contained.get(reference) or tidy(resource.get("name")) or tidy(manager.get("display"))
     versions = [one.get("valueCode") for one in _objects(resource.get("extension")) if one.get("url") == FHIR_VERSION]
     return Endpoint(
-        place=_place(resource, place), base=base_of(full_url), name=name[:MAX_NAME], address=tidy(resource.get("address")),
-        status=tidy(resource.get("status")), versions=tuple(v for v in versions if isinstance(v, str)),
+        place=_place(resource, place), base=base_of(full_url), name=name[:MAX_NAME],
+        address=tidy(resource.get("address")), status=tidy(resource.get("status")),
+        versions=tuple(v for v in versions if isinstance(v, str)),
         managed_by="" if reference.startswith("#") else reference,
     )  # fmt: skip
 
@@ -112,7 +113,8 @@ def _portal(extension: dict) -> Portal:
     endpoints = [_reference(part.get("valueReference")) for part in parts if part.get("url") == "portalEndpoint"]
     return Portal(
         name=tidy(told.get("portalName", {}).get("valueString"))[:MAX_NAME],
-        url=web_url(told.get("portalUrl", {}).get("valueUrl")), logo_url=web_url(told.get("portalLogo", {}).get("valueUrl")),
+        url=web_url(told.get("portalUrl", {}).get("valueUrl")),
+        logo_url=web_url(told.get("portalLogo", {}).get("valueUrl")),
         endpoints=tuple(filter(None, endpoints)),
     )  # fmt: skip
 

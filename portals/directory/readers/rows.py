@@ -25,6 +25,12 @@ COLUMNS = {
 
 # athenahealth publishes `FL - Natoli, B`: the state is a place, not a part of the name.
 _STATE_BEFORE_NAME = re.compile(r"^([A-Z]{2}) - +(?=\S)")
+# MEDITECH publishes how it hosts: `Faith Community Hosp MaaS POD 007 05`, `… Expanse (Hosted by OpSus)`, `… - C/S`.
+_HOSTING_AFTER_NAME = re.compile(
+    r"(?:[\s,-]*(?:\(?\bhosted by [^)]*\)?|\bmaas pod[\s\do]*(?:gcp)?|\bexpanse\b(?: [a-z]{2,3}\b)?|"
+    r"\bre?a?dy\b|\bl(?:ev)? \d|\b(?:small|medium|large)\b|\brl \d|\b6\.[01]\d?\b|\(c/?s\)|\bc/?s\b)\.?)+\s*$",
+    re.IGNORECASE,
+)  # fmt: skip
 # Only R4 can be pulled. These paths say DSTU2: Epic's and Cerner's own, and MEDITECH's Argonaut.
 _DSTU2_PATH = re.compile(r"/(?:dstu2|argonaut)(?:/|$)", re.IGNORECASE)
 _CATEGORIES = {"payer": Category.PAYER, "ins": Category.PAYER, "lab": Category.LABORATORY} | {c: c for c in Category}
@@ -43,10 +49,14 @@ def entry_of(row: Mapping[str, object], *, place: str, policy: AddressPolicy) ->
     if not any(c.isalnum() for c in name):
         return BadEntry(place, NO_NAME, published)
     cells = {column: _first(row, names) for column, names in COLUMNS.items()}
+    vendor = vendor_slug(cells["vendor"], urlsplit(base_url).hostname or "")
+    aliases = _several(row, COLUMNS["aliases"])
+    if vendor == "meditech" and (shorter := _HOSTING_AFTER_NAME.sub("", name)) and shorter != name:
+        name, aliases = shorter, (*aliases, name)
     return DirectoryEntry(
         name=name, fhir_base_url=base_url, published_url=published, brand=cells["brand"][:MAX_NAME],
-        aliases=_several(row, COLUMNS["aliases"]), category=_CATEGORIES.get(cells["category"].lower(), Category.PROVIDER),
-        vendor=vendor_slug(cells["vendor"], urlsplit(base_url).hostname or ""), portal_url=web_url(cells["portal_url"]),
+        aliases=aliases, category=_CATEGORIES.get(cells["category"].lower(), Category.PROVIDER),
+        vendor=vendor, portal_url=web_url(cells["portal_url"]),
         logo_url=web_url(cells["logo_url"]), npi=cells["npi"] if _is_npi(cells["npi"]) else "", place=place,
         locations=locations_of(cells["city"], cells["state"] or state, cells["postal_code"]),
     )  # fmt: skip

@@ -25,7 +25,7 @@ def read_csv(file: BinaryIO, *, policy: AddressPolicy = PUBLIC_HTTPS) -> Iterato
     try:
         header = [column.strip().lower() for column in next(lines, [])]
         if not set(header) & set(NAME) or not set(header) & set(URL):
-            raise DirectoryUnreadable("The first line must name columns, one for the name and one for the FHIR base URL.")
+            raise DirectoryUnreadable("The first line must name columns, among them the name and the FHIR base URL.")
         for cells in lines:
             if cells:
                 yield _entry(header, cells, f"line {lines.line_num}", policy)
