@@ -96,9 +96,15 @@ def _fault(site: Site, asked: QueryDict) -> tuple[str, str] | None:
         return "invalid_request", f"aud must be {site.fhir}."
     if not asked.get("state"):
         return "invalid_request", "state is missing."
-    if not variant.legacy or asked.get("code_challenge"):
-        if asked.get("code_challenge_method") != "S256" or not CHALLENGE.fullmatch(asked.get("code_challenge", "")):
-            return "invalid_request", "PKCE with S256 is required."
+    if not _has_pkce(asked, optional=variant.legacy):
+        return "invalid_request", "PKCE with S256 is required."
     if not scopes.grantable(asked.get("scope", ""), legacy=variant.legacy):
         return "invalid_scope", "Nothing in scope can be granted."
     return None
+
+
+def _has_pkce(asked: QueryDict, *, optional: bool) -> bool:
+    challenge = asked.get("code_challenge", "")
+    if optional and not challenge:
+        return True
+    return asked.get("code_challenge_method") == "S256" and CHALLENGE.fullmatch(challenge) is not None

@@ -1,4 +1,4 @@
-"""FHIR date search (R4 search.html#date): a value is an interval as wide as its precision; prefixes compare intervals."""
+"""FHIR date search (R4 search.html#date): a value is an interval as wide as its precision; prefixes compare them."""
 
 import re
 from datetime import UTC, datetime, timedelta

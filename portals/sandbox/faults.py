@@ -1,4 +1,4 @@
-"""What portals get wrong, on purpose: delays, outages, limits, broken pages. Each asks its variant whether it applies."""
+"""What portals get wrong, on purpose: delays, outages, limits, broken pages. Each asks its variant if it applies."""
 
 import time
 

@@ -8,7 +8,7 @@ import msgspec
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from portals.sandbox import bundles, discovery, faults, holdings, writes
+from portals.sandbox import discovery, faults, holdings, writes
 from portals.sandbox.access import Access, authorise
 from portals.sandbox.addresses import Site
 from portals.sandbox.holdings import Resource

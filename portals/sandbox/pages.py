@@ -1,19 +1,19 @@
-"""What a patient sees: login, consent, the apps they have allowed; and for integrators, the list of portals."""
+"""What a patient sees: login, consent, and the apps they have allowed."""
 
 from functools import wraps
 
 from django.core import signing
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from portals.sandbox import accounts, authorize, clients, faults, holdings, scopes
 from portals.sandbox.addresses import Site
-from portals.sandbox.models import Authorization, Grant, Outage
-from portals.sandbox.variants import VARIANTS, Variant
+from portals.sandbox.models import Authorization, Grant
+from portals.sandbox.variants import Variant
 
 MANAGE_SALT = "sandbox.manage"
 MANAGE_SECONDS = 600
@@ -50,9 +50,9 @@ def authorize_page(request: HttpRequest, site: Site) -> HttpResponse:
 def login(request: HttpRequest, site: Site, handle: str) -> HttpResponse:
     visit = _visit(site, handle)
     username = request.POST.get("username", "").strip()
-    if request.method == "POST":
-        if accounts.sign_in(holdings.current(), username, request.POST.get("password", "")) and visit.sign_in(username):
-            return redirect("sandbox:consent", variant=site.variant, handle=handle)
+    known = accounts.sign_in(holdings.current(), username, request.POST.get("password", ""))
+    if request.method == "POST" and known and visit.sign_in(username):
+        return redirect("sandbox:consent", variant=site.variant, handle=handle)
     if not _is_open(visit):
         return _over(request, site)
     context = {"site": site, "app": clients.find(visit.client_id), "wrong": request.method == "POST", "visit": visit}
@@ -91,54 +91,6 @@ def manage(request: HttpRequest, site: Site) -> HttpResponse:
     listed = [{"grant": grant, "app": clients.find(grant.client_id)} for grant in mine.all()]
     proof = signing.dumps(username, salt=MANAGE_SALT)
     return render(request, "sandbox/manage.html", {"site": site, "grants": listed, "proof": proof})
-
-
-@require_GET
-def portals(request: HttpRequest) -> HttpResponse:
-    """Every pretend portal, its address and what happens there."""
-    held = holdings.current()
-    context = {
-        "sites": [Site.of(request, variant) for variant in VARIANTS.values()],
-        "usernames": accounts.usernames(held)[:2],
-        "password": accounts.PASSWORD,
-        "patients": [accounts.person(resource) for resource in held.patients],
-        "outage_left": Outage.seconds_left("outage"),
-    }
-    return render(request, "sandbox/portals.html", context)
-
-
-@require_GET
-def variants_json(request: HttpRequest) -> HttpResponse:
-    """The same list for programs: the fields of the table, and the FHIR base of each."""
-    listed = [variant.public() | {"fhir_base_url": Site.of(request, variant).fhir} for variant in VARIANTS.values()]
-    return JsonResponse({"variants": listed})
-
-
-@require_GET
-def accounts_json(request: HttpRequest) -> HttpResponse:
-    """Who can log in, with which password, and whose records each can share."""
-    held = holdings.current()
-    listed = [
-        {
-            "username": username,
-            "password": accounts.PASSWORD,
-            "patients": [{"id": each.id, "name": each.name} for each in accounts.people(held, username)],
-        }
-        for username in accounts.usernames(held)
-    ]
-    return JsonResponse({"accounts": listed})
-
-
-@csrf_exempt
-@require_POST
-def outage(request: HttpRequest, variant: Variant) -> HttpResponse:
-    """Take the portal down, for everybody, from now."""
-    if variant.outage_after is None:
-        return JsonResponse({"error": "This portal has no outages."}, status=404)
-    Outage.start(variant.slug, seconds=variant.outage_seconds)
-    if "json" in request.headers.get("Accept", ""):
-        return JsonResponse({"down_seconds": variant.outage_seconds})
-    return redirect("sandbox:portals")
 
 
 def _leave(url: str) -> HttpResponse:

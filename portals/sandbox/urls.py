@@ -24,14 +24,14 @@ class VariantConverter:
 register_converter(VariantConverter, "portal")
 
 urlpatterns = [
-    path("", pages.portals, name="portals"),
-    path("variants.json", pages.variants_json, name="variants_json"),
-    path("accounts.json", pages.accounts_json, name="accounts_json"),
+    path("", listings.portals, name="portals"),
+    path("variants.json", listings.variants_json, name="variants_json"),
+    path("accounts.json", listings.accounts_json, name="accounts_json"),
     path("<portal:variant>/authorize", pages.authorize_page, name="authorize"),
     path("<portal:variant>/login/<str:handle>", pages.login, name="login"),
     path("<portal:variant>/consent/<str:handle>", pages.consent, name="consent"),
     path("<portal:variant>/manage", pages.manage, name="manage"),
-    path("<portal:variant>/outage", pages.outage, name="outage"),
+    path("<portal:variant>/outage", listings.outage, name="outage"),
     path("<portal:variant>/token", oauth.token, name="token"),
     path("<portal:variant>/revoke", oauth.revoke, name="revoke"),
     path("<portal:variant>/introspect", oauth.introspect, name="introspect"),
