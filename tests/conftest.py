@@ -3,6 +3,7 @@
 import pytest
 from django.core.cache import cache
 
+from connect.audit import append_only
 from connect.celery import app
 from connect.organizations.models import Environment, Tenant
 from tests.factories import ApiClient, make_key, make_organization
@@ -12,6 +13,13 @@ from tests.factories import ApiClient, make_key, make_organization
 def broker_in_memory():
     """Wake-ups go nowhere: a test runs the work it is about itself."""
     app.conf.broker_url = "memory://"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Tests that empty every table may empty the audit log too; its triggers are shown in tests/audit."""
+    with django_db_blocker.unblock():
+        append_only.remove()
 
 
 @pytest.fixture(autouse=True)

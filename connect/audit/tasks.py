@@ -1,0 +1,11 @@
+"""Doorway for workers."""
+
+from celery import shared_task
+
+from connect.audit.chain import chain_all
+
+
+@shared_task(name="connect.audit.chain")
+def chain() -> None:
+    """Give committed entries their places in the hash chain."""
+    chain_all()
