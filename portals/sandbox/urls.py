@@ -1,5 +1,7 @@
 """The pretend portals' addresses, to be mounted at `/sandbox/`. `{variant}` is a slug of `variants.py`."""
 
+from dataclasses import replace
+
 from django.urls import path, register_converter
 
 from portals.sandbox import fhir, listings, oauth, pages
@@ -9,9 +11,13 @@ app_name = "sandbox"
 
 
 class VariantConverter:
-    regex = "[a-z0-9-]+"
+    """A slug; `at-<anything>` is a portal of its own that behaves like the plain one, so that a catalogue can have many."""
+
+    regex = "[a-z0-9-]{1,40}"
 
     def to_python(self, value: str) -> Variant:
+        if value.startswith("at-"):
+            return replace(VARIANTS["plain"], slug=value, name="Patient portal")
         try:
             return VARIANTS[value]
         except KeyError:

@@ -1,4 +1,4 @@
-"""The demo's catalogue: the pretend portals, some 46,000 plausible names that lead to the plain one, and our apps there.
+"""The demo's catalogue: the pretend portals, 24,000 plausible names that lead to the plain one, and our apps there.
 
 A portal's id comes from its address, so a demo that moves to another port gets new entries; those of the old address
 are withdrawn and the connections to them stay as they were.
@@ -26,7 +26,7 @@ BRAND = "Connect sandbox"
 CLIENT_ID, CLIENT_SECRET = "connect-sandbox", "connect-sandbox-secret"
 JWT_CLIENT_ID = "connect-sandbox-jwt"
 VENDORS = ("sandbox", "epic", "cerner", "athena", "meditech", "eclinicalworks", "nextgen")
-ENOUGH = 20_000
+PLAUSIBLE = 24_000
 BATCH = 2_000
 
 
@@ -35,7 +35,7 @@ def load() -> int:
     with transaction.atomic():
         changed = _withdraw_other_addresses()
         changed += _add(_variant_sources(), PORTALS_LIST)
-        if _offered(PLAUSIBLE_LIST).count() < ENOUGH:
+        if _offered(PLAUSIBLE_LIST).count() < PLAUSIBLE // 2:
             changed += _add(_plausible_sources(), PLAUSIBLE_LIST)
         _register()
         if changed:
@@ -68,7 +68,7 @@ def _variant_sources() -> Iterator[Source]:
 
 def _plausible_sources() -> Iterator[Source]:
     try:
-        entries = list(plausible_entries(base_url="{slug}"))
+        entries = list(plausible_entries(base_url="{slug}", limit=PLAUSIBLE))
     except PlausibleDataMissing:
         return
     for entry in entries:
