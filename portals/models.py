@@ -16,6 +16,10 @@ class SourceQuerySet(models.QuerySet):
         """Sources a patient may choose: of this environment and not withdrawn."""
         return self.filter(environment=environment, withdrawn_at=None)
 
+    def withdraw(self) -> int:
+        """Offer these sources no longer; connections to them go on working. How many were still offered."""
+        return self.filter(withdrawn_at=None).update(withdrawn_at=timezone.now())
+
 
 class Source(models.Model):
     """A catalogue entry: one FHIR base URL in one environment. The API calls it a connection_id."""
@@ -28,6 +32,7 @@ class Source(models.Model):
     id = models.CharField(primary_key=True, max_length=40, editable=False)
     environment = models.CharField(max_length=10, choices=Environment)
     fhir_base_url = models.URLField(max_length=500)
+    published_url = models.CharField(max_length=500, blank=True, help_text="The base URL as its list wrote it.")
     name = models.CharField(max_length=300)
     brand = models.CharField(max_length=300, null=True, blank=True)
     vendor = models.CharField(max_length=60, null=True, blank=True, help_text="epic, cerner, athena, meditech, …")
@@ -121,12 +126,48 @@ class Listing(models.Model):
         indexes = [models.Index(fields=["directory"], name="listings_by_directory")]
 
 
+class Directory(models.Model):
+    """A published list: where it comes from, and what the last import of it brought."""
+
+    environment = models.CharField(max_length=10, choices=Environment)
+    name = models.SlugField(max_length=60)
+    url = models.URLField(max_length=500, blank=True, help_text="Where to fetch it; empty: files are brought by hand.")
+    vendor = models.CharField(max_length=60, blank=True, help_text="When the whole list is one vendor's.")
+    etag = models.CharField(max_length=200, blank=True, editable=False)
+    sha256 = models.CharField(max_length=64, blank=True, editable=False)
+    imported_at = models.DateTimeField(null=True, editable=False)
+    report = models.JSONField(default=dict, editable=False, help_text="What the last import changed, in numbers.")
+
+    class Meta:
+        verbose_name_plural = "directories"
+        constraints = [models.UniqueConstraint(fields=["environment", "name"], name="one_directory_a_name")]
+
+    def __str__(self):
+        return self.name
+
+    def remember(self, *, etag: str, sha256: str, report: dict) -> None:
+        """Note what was imported, so that the same file is not read again."""
+        self.etag, self.sha256, self.report, self.imported_at = etag, sha256, report, timezone.now()
+        self.save(update_fields=["etag", "sha256", "report", "imported_at"])
+
+
 class CatalogueVersion(models.Model):
     """A number an environment that moves whenever its catalogue changes: search indexes are rebuilt when it does."""
 
     environment = models.CharField(primary_key=True, max_length=10, choices=Environment)
     number = models.BigIntegerField(default=1)
     changed_at = models.DateTimeField(default=timezone.now)
+
+    @classmethod
+    def move(cls, environment: str) -> None:
+        """Tell every search index of this environment to be rebuilt; in the transaction of the change."""
+        cls.objects.get_or_create(environment=environment)
+        cls.objects.filter(environment=environment).update(number=models.F("number") + 1, changed_at=timezone.now())
+
+    @classmethod
+    def current(cls, environment: str) -> int:
+        """The version's number; 0 where nothing was ever imported."""
+        return cls.objects.filter(environment=environment).values_list("number", flat=True).first() or 0
 
 
 class MissingPortal(models.Model):
