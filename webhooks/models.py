@@ -182,7 +182,6 @@ class Event(Transitions, models.Model):
             models.Index(
                 fields=["endpoint", "next_attempt_at"], condition=models.Q(status="pending"), name="events_due"
             ),
-            models.Index(fields=["next_attempt_at"], condition=models.Q(status="pending"), name="events_due_any"),
             models.Index(
                 fields=["endpoint", "id"], condition=models.Q(sequence__isnull=True), name="events_unsequenced"
             ),

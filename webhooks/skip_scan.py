@@ -16,11 +16,12 @@ WITH RECURSIVE found(endpoint_id) AS (
 )
 SELECT endpoint_id FROM found WHERE endpoint_id IS NOT NULL
 """
+# A minimum, since EXISTS would be planned as a join with everything that is due.
 AND_ONE_BEFORE = """
-AND EXISTS (
-    SELECT 1 FROM webhooks_event AS due
-    WHERE due.endpoint_id = found.endpoint_id AND due.{narrowed} AND due.next_attempt_at <= %s
-)
+AND (
+    SELECT MIN(next_attempt_at) FROM webhooks_event AS due
+    WHERE due.endpoint_id = found.endpoint_id AND due.{narrowed}
+) <= %s
 """
 
 
