@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from portals.sandbox.models import Client, digest
 
-CALLBACK_PATH = re.compile(r"/oauth/callback(/[A-Za-z0-9._~-]+)*/?")
+CALLBACK_PATH = re.compile(r"/oauth/callback(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
