@@ -44,6 +44,7 @@ class Diff:
     sources_added: list[ListedSource] = field(default_factory=list)
     sources_changed: list[SourceChange] = field(default_factory=list)
     sources_withdrawn: list[str] = field(default_factory=list)
+    sources_handed_over: list[str] = field(default_factory=list)
     sources_unchanged: int = 0
     listings_added: list[Listed] = field(default_factory=list)
     listings_changed: list[Listed] = field(default_factory=list)
@@ -59,7 +60,7 @@ class Diff:
         """Nothing to apply."""
         return not (
             self.sources_added or self.sources_changed or self.sources_withdrawn
-            or self.listings_added or self.listings_changed or self.listings_withdrawn
+            or self.sources_handed_over or self.listings_added or self.listings_changed or self.listings_withdrawn
         )  # fmt: skip
 
     def check(self) -> None:
@@ -74,7 +75,8 @@ class Diff:
         return {
             "sources": {
                 "added": len(self.sources_added), "changed": len(self.sources_changed),
-                "withdrawn": len(self.sources_withdrawn), "unchanged": self.sources_unchanged,
+                "withdrawn": len(self.sources_withdrawn), "handed_over": len(self.sources_handed_over),
+                "unchanged": self.sources_unchanged,
             },
             "listings": {
                 "added": len(self.listings_added), "changed": len(self.listings_changed),
@@ -109,7 +111,8 @@ def _compare_sources(snapshot: Snapshot, catalogue: Catalogue, found: Diff) -> N
             changed = tuple(f.name for f in fields(source) if getattr(source, f.name) != getattr(known, f.name))
             found.sources_changed.append(SourceChange(source, changed))
     gone = snapshot.sources.keys() - catalogue.sources.keys()
-    found.sources_withdrawn = sorted(gone - set(snapshot.listed_elsewhere))
+    elsewhere = set(snapshot.listed_elsewhere)
+    found.sources_withdrawn, found.sources_handed_over = sorted(gone - elsewhere), sorted(gone & elsewhere)
 
 
 def _compare_listings(snapshot: Snapshot, catalogue: Catalogue, found: Diff) -> None:

@@ -74,6 +74,7 @@ class Near:
 
     state: str = ""
     postal_code: str = ""
+    city: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.state or self.postal_code)
+        return bool(self.state or self.postal_code or self.city)

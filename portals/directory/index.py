@@ -49,6 +49,7 @@ class Place(NamedTuple):
     """A location with what it is found by."""
 
     location: Location
+    city: str
     marks: tuple[str, ...]
 
 
@@ -181,8 +182,9 @@ def _place(location: Location) -> Place:
     postal_code = zip5(location.postal_code)
     state = state_code(location.state) or state_of_zip(postal_code)
     marks = words(location.city)
+    city = " ".join(marks)
     if state in STATES:
         marks.append(state_mark(state))
     if postal_code:
         marks += [postal_code, zip3_mark(postal_code)]
-    return Place(Location(location.city, state, postal_code), tuple(marks))
+    return Place(Location(location.city, state, postal_code), city, tuple(marks))

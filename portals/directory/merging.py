@@ -26,6 +26,7 @@ class ListedSource:
 
     fhir_base_url: str
     name: str
+    published_url: str = ""
     brand: str = ""
     vendor: str = ""
     category: str = ""
@@ -71,7 +72,7 @@ def joined(items: Iterable[Item]) -> Catalogue:
     """Everything a reader yields, joined. Lets the reader's DirectoryUnreadable through: half a list is no list."""
     catalogue = Catalogue()
     by_url: dict[str, dict[tuple, Listed]] = {}
-    vendors: dict[str, str] = {}
+    first: dict[str, DirectoryEntry] = {}
     for item in items:
         if isinstance(item, BadEntry):
             catalogue.bad.append(item)
@@ -79,10 +80,10 @@ def joined(items: Iterable[Item]) -> Catalogue:
             catalogue.warnings.append(item)
         else:
             catalogue.entries += 1
-            vendors.setdefault(item.fhir_base_url, item.vendor)
+            first.setdefault(item.fhir_base_url, item)
             catalogue.merged += _take(by_url.setdefault(item.fhir_base_url, {}), item)
     for url, listings in by_url.items():
-        catalogue.sources[url] = _source(url, list(listings.values()), vendors[url])
+        catalogue.sources[url] = _source(first[url], list(listings.values()))
         catalogue.listings.update((listing.key, listing) for listing in listings.values())
     return catalogue
 
@@ -114,7 +115,9 @@ def _either(one: str, other: str) -> str:
     return min(filter(None, (one, other)), default="")
 
 
-def _source(url: str, listings: list[Listed], vendor: str) -> ListedSource:
+def _source(entry: DirectoryEntry, listings: list[Listed]) -> ListedSource:
+    """What all listings of one base URL say of it; `entry` is the first of them."""
+    url, vendor = entry.fhir_base_url, entry.vendor
     owners = _distinct([listing.brand or listing.name for listing in listings])
     brands = {listing.brand for listing in listings if listing.brand}
     shared = len(owners) > MOST_NAMES_OF_ONE_OWNER
@@ -122,7 +125,8 @@ def _source(url: str, listings: list[Listed], vendor: str) -> ListedSource:
     told = [] if shared else [alias for listing in listings for alias in listing.aliases] + owners
     places = [listing.location for listing in listings if any(listing.location)]
     return ListedSource(
-        fhir_base_url=url, name=name, brand=brands.pop() if len(brands) == 1 else "", vendor=vendor,
+        fhir_base_url=url, name=name, published_url=entry.published_url,
+        brand=brands.pop() if len(brands) == 1 else "", vendor=vendor,
         category=listings[0].category, logo_url="" if shared else _first(one.logo_url for one in listings),
         portal_url="" if shared else _first(one.portal_url for one in listings),
         aliases=tuple(dict.fromkeys(alias for alias in told if alias != name))[:MOST_ALIASES],

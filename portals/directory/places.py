@@ -1,5 +1,7 @@
 """US states and the ZIP codes that lie in them."""
 
+import re
+
 STATES = {
     "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California", "CO": "Colorado",
     "CT": "Connecticut", "DE": "Delaware", "DC": "District of Columbia", "FL": "Florida", "GA": "Georgia",
@@ -40,6 +42,19 @@ def state_code(text: str | None) -> str:
 def state_of_zip(postal_code: str | None) -> str:
     """The state a ZIP code lies in, or `""`: `"85054"`, `"85054-1234"` and `"850541234"` → `"AZ"`."""
     return _STATE_BY_ZIP3.get((postal_code or "").strip()[:3], "")
+
+
+def place_in(text: str) -> tuple[str, str, str]:
+    """City, state and ZIP code in what somebody typed: `"Phoenix, AZ"`, `"85054"`, `"arizona"`, `"st paul mn"`."""
+    text = " ".join(text.replace(",", " , ").split())
+    postal_code = next(iter(re.findall(r"\b\d{5}\b", text)), "")
+    rest = re.sub(r"\b\d{5}(?:-\d{4})?\b", "", text).replace(" ,", ",").strip(" ,")
+    for length in (3, 2, 1):
+        words = rest.replace(",", " ").split()
+        state = state_code(" ".join(words[-length:]))
+        if words and state in STATES:
+            return " ".join(words[:-length]), state, postal_code
+    return rest, state_of_zip(postal_code), postal_code
 
 
 def zip5(postal_code: str | None) -> str:

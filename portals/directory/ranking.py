@@ -17,7 +17,7 @@ COVERAGE, PRECISION, SPELLING = 0.70, 0.15, 0.15
 # A word found in the place is worth a little less than one in the name.
 IN_PLACE = 0.9
 WHOLE_WORDS = 0.1
-NEAR_SAME_ZIP, NEAR_SAME_ZIP3, NEAR_SAME_STATE = 0.30, 0.22, 0.15
+NEAR_SAME_ZIP, NEAR_SAME_CITY, NEAR_SAME_ZIP3, NEAR_SAME_STATE = 0.30, 0.26, 0.22, 0.15
 POPULARITY = 0.12
 
 _TIERS = {"name": PREFIX, "alias": ALIAS, "brand": BRAND}
@@ -146,7 +146,10 @@ class Ranking:
                 return NEAR_SAME_ZIP
             if postal_code[:3] == near.postal_code[:3]:
                 return NEAR_SAME_ZIP3
-        return NEAR_SAME_STATE if near.state and place.location.state == near.state else 0.0
+        same_state = bool(near.state) and place.location.state == near.state
+        if near.city and place.city == near.city and (same_state or not near.state):
+            return NEAR_SAME_CITY
+        return NEAR_SAME_STATE if same_state else 0.0
 
     def _why(self, scored: Scored) -> Why:
         match = scored.match

@@ -6,6 +6,7 @@ import tantivy
 
 from portals.directory.documents import Hit, Near, Reason, SearchDocument, Why
 from portals.directory.index import CatalogueIndex, state_mark, type_mark, zip3_mark
+from portals.directory.normalize import words
 from portals.directory.places import state_code, state_of_zip, zip5
 from portals.directory.query import Pasted, Slot, Understood, is_mailbox_provider, name_in_domain, pasted, understand
 from portals.directory.ranking import EXACT, RECOMMENDED, Ranking, Scored, order
@@ -41,17 +42,18 @@ class CatalogueSearch:
         limit: int = 10,
         state: str = "",
         postal_code: str = "",
+        city: str = "",
         type: str | None = None,
         recommended: Collection[str] = (),
         one_per_source: bool = False,
     ) -> list[Hit]:
         """The best `limit` listings for what was typed, best first.
 
-        `state` and `postal_code` say where the patient is: near ones come first, far ones stay. `type` keeps one
-        vendor's. `recommended` are source ids that come first wherever they are an answer at all; for an empty query
+        `state`, `postal_code` and `city` say where the patient is: near ones come first, far ones stay. `type` keeps
+        one vendor's. `recommended` are source ids that come first wherever they are an answer at all; for an empty query
         they are the answer, followed by what is near. `one_per_source` keeps the best listing of each source.
         """  # fmt: skip
-        near = Near(state_code(state) or state_of_zip(postal_code), zip5(postal_code))
+        near = Near(state_code(state) or state_of_zip(postal_code), zip5(postal_code), " ".join(words(city)))
         address = pasted(query)
         if address and (owned := self._owned_by(address)) is not None:
             ranking = Ranking(self._index, Understood((), ()), near)
@@ -80,7 +82,7 @@ class CatalogueSearch:
         """Nothing typed yet: what is recommended, then what is near."""
         scored = [ranking.given(number, Why(Reason.RECOMMENDED, ""), RECOMMENDED) for number in first]
         if near:
-            why = Why(Reason.PLACE, near.postal_code or near.state)
+            why = Why(Reason.PLACE, near.postal_code or near.city or near.state)
             nearby = self._index.search(_within(_anywhere_near(near), type), limit=BEST_NEARBY)
             scored += [ranking.given(number, why, 0.0) for number in nearby if number not in first]
         return scored
@@ -148,6 +150,9 @@ def _anywhere_near(near: Near) -> tantivy.Query:
     marks = [(near.postal_code, 3.0), (near.postal_code and zip3_mark(near.postal_code), 2.0)]
     marks.append((state_mark(near.state) if near.state else "", 1.0))
     terms = [_Query.const_score_query(CatalogueIndex.term("marks", mark), boost) for mark, boost in marks if mark]
+    if near.city:
+        all_of_it = _Query.boolean_query([(_MUST, CatalogueIndex.term("marks", word)) for word in near.city.split()])
+        terms.append(_Query.const_score_query(all_of_it, 2.0))
     return _Query.boolean_query([(_SHOULD, term) for term in terms])
 
 
