@@ -1,0 +1,108 @@
+"""The few fields of a resource that we need; everything else stays bytes."""
+
+import json
+import re
+from dataclasses import dataclass
+
+import msgspec
+
+MAX_ID = 300
+TYPE_NAME = re.compile(r"[A-Za-z]{1,64}\Z")
+
+
+class Unreadable(ValueError):
+    """A resource that cannot be filed. `reason`: not_json, not_utf8, not_a_resource, no_id, unusable_id."""
+
+    def __init__(self, reason: str):
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a resource says of itself. `subjects`: the references naming whose it is (subject, patient, beneficiary)."""
+
+    resource_type: str
+    id: str
+    version_id: str = ""
+    last_updated: str = ""
+    subjects: tuple[str, ...] = ()
+
+
+class _Reference(msgspec.Struct):
+    reference: str | None = None
+
+
+class _Meta(msgspec.Struct):
+    versionId: str | None = None
+    lastUpdated: str | None = None
+
+
+class _Resource(msgspec.Struct):
+    resourceType: str
+    id: str
+    meta: _Meta | None = None
+    subject: _Reference | None = None
+    patient: _Reference | None = None
+    beneficiary: _Reference | None = None
+
+
+_decoder = msgspec.json.Decoder(_Resource)
+
+
+def read_head(raw: bytes) -> Head:
+    """The head of a resource, however odd the rest of it is. Raises Unreadable."""
+    try:
+        found = _decoder.decode(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return _checked(_leniently(raw))
+    meta = found.meta or _Meta()
+    subjects = tuple(
+        each.reference for each in (found.subject, found.patient, found.beneficiary) if each and each.reference
+    )
+    return _checked(Head(found.resourceType, found.id, meta.versionId or "", meta.lastUpdated or "", subjects))
+
+
+def _leniently(raw: bytes) -> Head:
+    """The same with the standard library, which takes lone surrogates, and without faith in any type."""
+    try:
+        found = json.loads(raw, parse_float=str, parse_int=str)
+    except UnicodeDecodeError:
+        raise Unreadable("not_utf8") from None
+    except (ValueError, RecursionError):
+        raise Unreadable("not_json") from None
+    if not isinstance(found, dict) or not isinstance(found.get("resourceType"), str):
+        raise Unreadable("not_a_resource")
+    meta = found.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    subjects = [reference for name in ("subject", "patient", "beneficiary") for reference in _named(found.get(name))]
+    return Head(
+        found["resourceType"], _text(found.get("id")), _text(meta.get("versionId")), _text(meta.get("lastUpdated")),
+        tuple(subjects),
+    )  # fmt: skip
+
+
+def _named(value) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [_text(each.get("reference")) for each in values if isinstance(each, dict) and each.get("reference")]
+
+
+def _text(value) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _checked(head: Head) -> Head:
+    """Refuse what no database row could be found by; drop what is only shown and cannot be kept."""
+    if not head.id:
+        raise Unreadable("no_id")
+    if not TYPE_NAME.match(head.resource_type):
+        raise Unreadable("not_a_resource")
+    if len(head.id) > MAX_ID or not _is_storable(head.id):
+        raise Unreadable("unusable_id")
+    version_id, last_updated = (text if _is_storable(text) else "" for text in (head.version_id, head.last_updated))
+    return Head(head.resource_type, head.id, version_id[:100], last_updated[:40], head.subjects)
+
+
+def _is_storable(text: str) -> bool:
+    """Whether PostgreSQL takes it as text: no NUL, no lone surrogate."""
+    return "\x00" not in text and (text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text))
