@@ -37,9 +37,14 @@ def new_event_id() -> str:
     return new_id("evt")
 
 
+def oldest_id(prefix: str, made_at) -> str:
+    """The smallest id of this prefix that something made at this time can have: ids sort by time, so ages are ranges."""
+    return f"{prefix}_{ULID(int(made_at.timestamp() * 1000).to_bytes(6, 'big') + bytes(10))}"
+
+
 def oldest_event_id(made_at) -> str:
-    """The smallest id an event made at this time can have: ids sort by time, so ages are ranges of ids."""
-    return f"evt_{ULID(int(made_at.timestamp() * 1000).to_bytes(6, 'big') + bytes(10))}"
+    """The smallest id an event made at this time can have."""
+    return oldest_id("evt", made_at)
 
 
 def new_pull_id() -> str:
@@ -64,6 +69,14 @@ def new_key_id() -> str:
 
 def new_registration_id() -> str:
     return new_id("reg")
+
+
+def new_patient_link_id() -> str:
+    return new_id("link")
+
+
+def new_receipt_id() -> str:
+    return new_id("rcpt")
 
 
 def source_id(environment: str, fhir_base_url: str) -> str:

@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from connect.embedded import embedded_secrets
+from connect.operations.look import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -85,9 +86,9 @@ else:
 
 # --- Applications --------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "connect.operations.apps.OperationsAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -275,6 +276,7 @@ CELERY_BEAT_SCHEDULE = {
     "run-due-pulls": {"task": "pulls.run_due", "schedule": 3.0, "options": {"expires": 10}},
     "expire-due-flows": {"task": "patientflows.expire_due", "schedule": 5.0, "options": {"expires": 20}},
     "chain-audit-log": {"task": "connect.audit.chain", "schedule": 10.0, "options": {"expires": 30}},
+    "tally-closed-hours": {"task": "connect.operations.tally", "schedule": 60.0, "options": {"expires": 60}},
     "beat-heartbeat": {"task": "connect.operations.heartbeat", "schedule": 10.0, "options": {"expires": 30}},
 }
 
@@ -306,10 +308,9 @@ LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOGGING_CONFIG = "connect.logs.configure"
 LOGGING = {"level": LOG_LEVEL, "json": env.bool("LOG_JSON", not EMBEDDED)}
 
-UNFOLD = {
-    "SITE_TITLE": "Connect",
-    "SITE_HEADER": "Connect operations",
-    "SITE_SYMBOL": "hub",
-    "SHOW_HISTORY": True,
-    "DASHBOARD_CALLBACK": "connect.operations.overview.dashboard",
-}
+# --- Operations ----------------------------------------------------------------------------------
+# /health/ready and /metrics answer callers in these networks, and whoever sends the token.
+OPERATIONS_NETWORKS = env.list(
+    "OPERATIONS_NETWORKS", default=["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+)
+OPERATIONS_TOKEN = env.str("OPERATIONS_TOKEN", "")

@@ -1,0 +1,23 @@
+"""Doorways for workers."""
+
+from celery import shared_task
+
+from connect.operations import heartbeats, tallies
+
+
+@shared_task(name="connect.operations.answer_roll_call")
+def answer_roll_call(queue: str, sent_at: float) -> None:
+    """Runs on the queue it names."""
+    heartbeats.answer(queue, sent_at)
+
+
+@shared_task(name="connect.operations.heartbeat")
+def heartbeat() -> None:
+    """Beat is alive; ask every queue for its sign of life."""
+    heartbeats.call_the_roll(answer_roll_call)
+
+
+@shared_task(name="connect.operations.tally")
+def tally() -> None:
+    """Count the hours that are over."""
+    tallies.close_hours()

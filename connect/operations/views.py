@@ -1,0 +1,54 @@
+"""`/health`, `/health/ready` and `/metrics`."""
+
+from django.http import HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from drf_spectacular.utils import extend_schema
+from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.exposition import generate_latest
+from rest_framework import serializers
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from connect.operations import health, metrics
+from connect.operations.inside import inside_only
+from connect.organizations.fields import InstantField
+
+
+class HealthBody(serializers.Serializer):
+    """What `/health` answers."""
+
+    ok = serializers.BooleanField()
+    server_time = InstantField()
+
+
+class Health(APIView):
+    """`/health`"""
+
+    authentication_classes = ()
+
+    @extend_schema(responses=HealthBody, auth=[])
+    def get(self, request):
+        """Whether this process answers. Needs no key and touches nothing."""
+        body = HealthBody({"ok": True, "server_time": timezone.now()})
+        return Response(body.data, headers={"Cache-Control": "no-store"})
+
+
+@require_safe
+@never_cache
+@inside_only
+def ready(request):
+    """`GET /health/ready`: 200 when everything works, else 503 with what is wrong."""
+    found = health.findings()
+    ok = all(finding.ok for finding in found)
+    checks = {finding.check: finding.problem or "ok" for finding in found}
+    return JsonResponse({"ok": ok, "checks": checks}, status=200 if ok else 503)
+
+
+@require_safe
+@never_cache
+@inside_only
+def prometheus(request):
+    """`GET /metrics`: Prometheus text."""
+    return HttpResponse(generate_latest(metrics.registry()), content_type=CONTENT_TYPE_LATEST)
