@@ -1,6 +1,7 @@
 """The portal's own keys, and the ID tokens signed with them (OpenID Connect Core §2)."""
 
 from datetime import timedelta
+from functools import cache
 
 from django.utils import timezone
 from joserfc import jwt
@@ -44,9 +45,14 @@ def key_set(keys: dict) -> KeySet:
 def _key(algorithm: str) -> RSAKey | ECKey:
     row = SigningKey.objects.filter(algorithm=algorithm).first()
     if row is None:
-        made = RSAKey.generate_key(2048) if algorithm.startswith("RS") else ECKey.generate_key("P-384")
-        pem = made.as_pem(private=True).decode()
-        row, _ = SigningKey.objects.get_or_create(algorithm=algorithm, defaults={"pem": pem})
+        row, _ = SigningKey.objects.get_or_create(algorithm=algorithm, defaults={"pem": _new_pem(algorithm)})
     kind = RSAKey if algorithm.startswith("RS") else ECKey
     key_id = kind.import_key(row.pem).thumbprint()
     return kind.import_key(row.pem, {"kid": key_id, "alg": algorithm, "use": "sig"})
+
+
+@cache
+def _new_pem(algorithm: str) -> str:
+    """Made at most once a process: two requests may both find no key yet, and one of them keeps its own."""
+    made = RSAKey.generate_key(2048) if algorithm.startswith("RS") else ECKey.generate_key("P-384")
+    return made.as_pem(private=True).decode()

@@ -7,6 +7,7 @@ from portals.sandbox import bundles, faults
 from portals.sandbox.access import Access
 from portals.sandbox.addresses import Site
 from portals.sandbox.discovery import INCLUDES, REVINCLUDE
+from portals.sandbox.elements import SHARED_TYPES
 from portals.sandbox.holdings import Resource
 from portals.sandbox.outcomes import Refusal, outcome
 from portals.sandbox.paging import Page, read_page
@@ -44,7 +45,8 @@ def everything(site: Site, access: Access, patient: str, pairs: list[tuple[str, 
     types = {name for value in page.get("_type") for name in value.split(",")}
     since = tuple(Filter("_lastUpdated", (f"ge{value}",)) for value in page.get("_since"))
     read_filters([(each.name, each.values[0]) for each in since])
-    mine = [each for type_ in access.held.types if type_ not in NOT_SEARCHABLE for each in access.of_type(type_)]
+    own_types = (type_ for type_ in access.held.types if type_ not in NOT_SEARCHABLE | SHARED_TYPES)
+    mine = [each for type_ in own_types for each in access.of_type(type_)]
     found = [
         each
         for each in mine + access.held.referenced(mine)

@@ -53,11 +53,14 @@ def place(write: Write) -> str:
     return found.reference if found else f"{write.type}/{given or new_secret()[:32].replace('_', '.')}"
 
 
-def apply(write: Write, place: str = "", known: dict[str, str] | None = None) -> tuple[StoredResource, int]:
-    """Do one write; answers what is stored now and the HTTP status. Raises Refusal."""
+def apply(write: Write, ends_at: str = "", known: dict[str, str] | None = None) -> tuple[StoredResource, int]:
+    """Do one write, at a place already chosen or its own; answers what is stored now and the HTTP status.
+
+    `known` are the places of the entries of its transaction, by fullUrl. Raises Refusal.
+    """
     if write.method not in {"PUT", "POST"}:
         raise Refusal(405, "not-supported", f"{write.method} is not supported.", {"Allow": "GET, PUT, POST"})
-    type_, _, resource_id = (place or place(write)).partition("/")
+    type_, _, resource_id = (ends_at or place(write)).partition("/")
     if not ID.fullmatch(resource_id):
         raise Refusal(400, "value", f"{resource_id!r} is not a FHIR id.")
     stored = StoredResource.objects.filter(type=type_, resource_id=resource_id).first()

@@ -11,7 +11,7 @@ app_name = "sandbox"
 
 
 class VariantConverter:
-    """A slug; `at-<anything>` is a portal of its own that behaves like the plain one, so that a catalogue can have many."""
+    """A slug; `at-<anything>` is a portal of its own that behaves like the plain one, for catalogues of many."""
 
     regex = "[a-z0-9-]{1,40}"
 
