@@ -1,0 +1,94 @@
+"""One running stack for all journeys of an engine, a real browser, and an integrator that listens."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from playwright.sync_api import sync_playwright
+
+from tests import services
+from tests.journeys.receiver import Receiver
+from tests.journeys.stack import Stack
+
+# The machine's network is closed: without these Chromium asks its maker's servers for things, over and over.
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """Journeys share a stack, so one worker runs them all."""
+    for item in items:
+        if "tests/journeys/" in str(item.path):
+            item.add_marker(pytest.mark.journey)
+            item.add_marker(pytest.mark.xdist_group("journeys"))
+            item.add_marker(pytest.mark.timeout(420))
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """Settings of the engine this run is about; on PostgreSQL a database of its own, gone afterwards."""
+    if not os.environ.get("DATABASE_URL"):
+        yield {}
+        return
+    name = f"connect_journey_{secrets.token_hex(4)}"
+    server = services.POSTGRES_URL.rpartition("/")[0]
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as database:
+        database.execute(f'CREATE DATABASE "{name}"')
+    redis_url = services.REDIS_URL.rpartition("/")[0] + "/14"
+    redis.Redis.from_url(redis_url).flushdb()
+    yield {"database_url": f"{server}/{name}", "redis_url": redis_url}
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as database:
+        database.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def stack(engine):
+    folder = Path(tempfile.mkdtemp(prefix="connect-journey-"))
+    running = Stack(folder, **engine)
+    running.start()
+    yield running
+    running.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def receiver(stack):
+    """An endpoint that wants every event, with its secret."""
+    listening = Receiver()
+    endpoint = stack.call("POST", "/webhooks", {"url": listening.url, "events": ["*"]})
+    listening.secret = endpoint["secret"]
+    yield listening
+    stack.call("DELETE", f"/webhooks/{endpoint['id']}")
+    listening.close()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    if not services.has_chromium():
+        if services.IN_CI:
+            pytest.fail("CI needs Chromium.")
+        pytest.skip("Chromium is not installed.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(services.CHROMIUM), args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A tab of a browser that has been nowhere, in English, on a laptop's screen."""
+    context = chromium.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def patient_id() -> str:
+    return f"volunteer-{secrets.token_hex(4)}"
