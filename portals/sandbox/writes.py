@@ -29,7 +29,7 @@ class _Request(msgspec.Struct):
 class _Entry(msgspec.Struct):
     request: _Request
     fullUrl: str = ""
-    resource: msgspec.Raw | None = None
+    resource: msgspec.Raw = msgspec.Raw()
 
 
 class _Bundle(msgspec.Struct):
@@ -108,7 +108,7 @@ def _alone(entry: _Entry) -> dict:
 
 def _write_of(entry: _Entry) -> Write:
     asked = entry.request
-    body = bytes(entry.resource) if entry.resource is not None else b""
+    body = bytes(entry.resource)
     return Write(method=asked.method, url=asked.url, body=body, if_none_exist=asked.ifNoneExist, if_match=asked.ifMatch)
 
 
