@@ -12,6 +12,7 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 DATA = tempfile.mkdtemp(prefix=f"connect-tests-{WORKER}-")
 atexit.register(shutil.rmtree, DATA, ignore_errors=True)
 
+os.mkdir(f"{DATA}/static")
 os.environ["DATA_DIR"] = DATA
 os.environ["DEMO"] = "1"
 os.environ["BROKER_URL"] = "memory://"
