@@ -27,9 +27,9 @@ _CANONICAL = {
 
 # Two words that are as often written in one.
 _COMPOUNDS = {
-    ("health", "care"): "healthcare", ("ob", "gyn"): "obgyn", ("eye", "care"): "eyecare", ("my", "chart"): "mychart",
-    ("obstetric", "gynecology"): "obgyn", ("gynecology", "obstetric"): "obgyn", ("log", "in"): "login",
-    ("sign", "in"): "login", ("patient", "portal"): "portal", ("well", "care"): "wellcare",
+    ("health", "care"): "healthcare", ("ob", "gynecology"): "obgyn", ("eye", "care"): "eyecare",
+    ("my", "chart"): "mychart", ("obstetric", "gynecology"): "obgyn", ("gynecology", "obstetric"): "obgyn",
+    ("log", "in"): "login", ("sign", "in"): "login", ("patient", "portal"): "portal", ("well", "care"): "wellcare",
 }  # fmt: skip
 
 # Words that say little about who somebody is: grammar, legal forms, titles and credentials.

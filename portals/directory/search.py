@@ -50,9 +50,9 @@ class CatalogueSearch:
         """The best `limit` listings for what was typed, best first.
 
         `state`, `postal_code` and `city` say where the patient is: near ones come first, far ones stay. `type` keeps
-        one vendor's. `recommended` are source ids that come first wherever they are an answer at all; for an empty query
-        they are the answer, followed by what is near. `one_per_source` keeps the best listing of each source.
-        """  # fmt: skip
+        one vendor's. `recommended` are source ids that come first wherever they are an answer at all; for an empty
+        query they are the answer, followed by what is near. `one_per_source` keeps the best listing of each source.
+        """
         near = Near(state_code(state) or state_of_zip(postal_code), zip5(postal_code), " ".join(words(city)))
         address = pasted(query)
         if address and (owned := self._owned_by(address)) is not None:

@@ -1,6 +1,7 @@
 """Readers of published endpoint lists: each takes an open binary file and yields entries, bad entries and warnings."""
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -33,7 +34,6 @@ def read(
     """
     if _begins(file, 2) == b"\x1f\x8b":
         file = gzip.GzipFile(fileobj=file)
-    format = format or sniff(file)
     readers: dict[Format, Callable[[], Iterator[Item]]] = {
         Format.BUNDLE: lambda: read_bundle(file, vendor=vendor, policy=policy),
         Format.CSV: lambda: read_csv(file, policy=policy),
@@ -41,8 +41,8 @@ def read(
         Format.ENDPOINTS: lambda: read_json(file, prefix="Endpoints.item", policy=policy),
     }
     try:
-        yield from readers[format]()
-    except (EOFError, gzip.BadGzipFile) as error:
+        yield from readers[format or sniff(file)]()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DirectoryUnreadable(f"The compressed file is cut off or damaged: {error}") from error
 
 
