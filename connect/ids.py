@@ -67,6 +67,10 @@ def new_key_id() -> str:
     return new_id("key")
 
 
+def new_revocation_id() -> str:
+    return new_id("rev")
+
+
 def new_registration_id() -> str:
     return new_id("reg")
 

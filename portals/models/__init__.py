@@ -1,0 +1,20 @@
+"""The portal side's rows: the catalogue, who we are at portals, and connections with their tokens."""
+
+from portals.models.catalogue import CatalogueVersion, Directory, Listing, MissingPortal, Source, SourceQuerySet
+from portals.models.connections import Advance, Circuit, Connection, Revocation
+from portals.models.registrations import Registration, SigningKey
+
+__all__ = [
+    "Advance",
+    "CatalogueVersion",
+    "Circuit",
+    "Connection",
+    "Directory",
+    "Listing",
+    "MissingPortal",
+    "Registration",
+    "Revocation",
+    "SigningKey",
+    "Source",
+    "SourceQuerySet",
+]
