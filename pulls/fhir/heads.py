@@ -22,7 +22,7 @@ class Unreadable(ValueError):
 class Head:
     """What a resource says of itself. `subjects`: the references naming whose it is (subject, patient, beneficiary)."""
 
-    resource_type: str
+    type: str
     id: str
     version_id: str = ""
     last_updated: str = ""
@@ -95,12 +95,12 @@ def _checked(head: Head) -> Head:
     """Refuse what no database row could be found by; drop what is only shown and cannot be kept."""
     if not head.id:
         raise Unreadable("no_id")
-    if not TYPE_NAME.match(head.resource_type):
+    if not TYPE_NAME.match(head.type):
         raise Unreadable("not_a_resource")
     if len(head.id) > MAX_ID or not _is_storable(head.id):
         raise Unreadable("unusable_id")
     version_id, last_updated = (text if _is_storable(text) else "" for text in (head.version_id, head.last_updated))
-    return Head(head.resource_type, head.id, version_id[:100], last_updated[:40], head.subjects)
+    return Head(head.type, head.id, version_id[:100], last_updated[:40], head.subjects)
 
 
 def _is_storable(text: str) -> bool:

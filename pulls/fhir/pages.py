@@ -6,7 +6,7 @@ from hashlib import sha256
 import msgspec
 
 from pulls.fhir import scan
-from pulls.fhir.heads import Unreadable, read_head
+from pulls.fhir.heads import Head, Unreadable, read_head
 from pulls.fhir.outcomes import Issue, read_outcome
 
 BOM = b"\xef\xbb\xbf"
@@ -22,18 +22,12 @@ class NotFhir(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One resource: a few fields of its head, and its text as sent but for line breaks.
+    """One resource: its head, its text as sent but for line breaks, that text's digest; `mode` is match or include."""
 
-    `search_mode` is match or include; `subjects` are the references that name whose it is.
-    """
-
-    resource_type: str
-    id: str
-    version_id: str
-    last_updated: str
+    head: Head
     raw: bytes = field(repr=False)
-    search_mode: str = "match"
-    subjects: tuple[str, ...] = ()
+    digest: bytes = field(repr=False)
+    mode: str = "match"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,7 @@ class Page:
 
     @property
     def matches(self) -> int:
-        return sum(entry.search_mode == "match" for entry in self.entries)
+        return sum(entry.mode == "match" for entry in self.entries)
 
     @property
     def errors(self) -> list[Issue]:
@@ -108,7 +102,7 @@ def read_page(body: bytes) -> Page:
     return page
 
 
-def digest(raw: bytes) -> bytes:
+def digest_of(raw: bytes) -> bytes:
     """SHA-256 of a resource's text, by which two versions are compared (32 bytes)."""
     return sha256(raw).digest()
 
@@ -214,13 +208,11 @@ def _add(page: Page, place: int, raw: bytes, mode: str) -> None:
         else:
             page.unreadable.append(Damaged(place, error.reason, raw))
         return
-    if head.resource_type == "OperationOutcome":
+    if head.type == "OperationOutcome":
         page.outcomes += read_outcome(raw)
         return
-    mode = "include" if mode == "include" else "match"
-    page.entries.append(
-        Entry(head.resource_type, head.id, head.version_id, head.last_updated, on_one_line(raw), mode, head.subjects)
-    )
+    line = on_one_line(raw)
+    page.entries.append(Entry(head, line, digest_of(line), "include" if mode == "include" else "match"))
 
 
 def _is_outcome(raw: bytes) -> bool:

@@ -15,14 +15,14 @@ MAX_URL = 2000
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One target. `resource_type` and `id` are empty for what is no resource below the FHIR base.
+    """One target. `type` and `id` are empty for what is no resource below the FHIR base.
 
     `url` is absolute where the base is known. `is_foreign`: at another origin than the base, so it must never be asked
     for with the connection's token. `size` is what an attachment says of itself, in bytes.
     """
 
     url: str
-    resource_type: str = ""
+    type: str = ""
     id: str = ""
     is_foreign: bool = False
     is_attachment: bool = False
@@ -31,7 +31,7 @@ class Reference:
     @property
     def target(self) -> str:
         """`Type/id` of a resource of this server, else the URL."""
-        return f"{self.resource_type}/{self.id}" if self.resource_type else self.url
+        return f"{self.type}/{self.id}" if self.type else self.url
 
 
 def references(raw: bytes, base: str = "") -> list[Reference]:
