@@ -14,10 +14,11 @@ def wake(task, *args) -> None:
 
     A lost wake-up costs latency only: the row is due, and the next sweep finds it.
     """
-    transaction.on_commit(functools.partial(_send, task, args))
+    transaction.on_commit(functools.partial(send, task, *args))
 
 
-def _send(task, args) -> None:
+def send(task, *args) -> None:
+    """Send the task now; an unreachable broker is logged, never raised."""
     try:
         task.delay(*args)
     except (OperationalError, OSError) as error:

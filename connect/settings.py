@@ -122,7 +122,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
+    "connect.csrf.SameOriginCsrfMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -166,6 +166,10 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"  # __Host-: no subdomain can set it
+SILENCED_SYSTEM_CHECKS = ["security.W003"]  # it looks for Django's own class by name; ours is a subclass
+CSRF_FAILURE_VIEW = "patientflows.failure_pages.csrf_failure"
 
 # --- Languages -----------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -296,12 +300,16 @@ WEBHOOK_EVENT_DAYS = env.int("WEBHOOK_EVENT_DAYS", 90)
 FLOW_LIFETIME_SECONDS = 1800
 STATE_LIFETIME_SECONDS = 3600
 PULL_INTERVAL_SECONDS = env.int("PULL_INTERVAL_SECONDS", 24 * 3600)
+DOCUMENT_MAX_BYTES = env.int("DOCUMENT_MAX_BYTES", 25 * 1024 * 1024)
+PULL_GIVES_UP_AFTER_SECONDS = env.int("PULL_GIVES_UP_AFTER_SECONDS", 6 * 3600)
+PULLS_AT_ONCE = env.int("PULLS_AT_ONCE", 4)
 SANDBOX_ENABLED = env.bool("SANDBOX_ENABLED", DEMO)
 EXAMPLE_ENABLED = env.bool("EXAMPLE_ENABLED", DEMO)
 SANDBOX_DATA_DIR = env.str("SANDBOX_DATA_DIR", str(DATA_DIR / "sandbox"))
 SANDBOX_BUNDLES = env.str("SANDBOX_BUNDLES", "")
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "connect@localhost")
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")

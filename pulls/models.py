@@ -48,10 +48,11 @@ class Pull(Transitions, models.Model):
     tries = models.PositiveIntegerField(default=0)
     give_up_at = models.DateTimeField(null=True)
     waiting_for = models.CharField(max_length=60, blank=True)
+    portal_key = models.CharField(max_length=200, blank=True, help_text="Pulls of one key share a portal's limits.")
     total = models.PositiveIntegerField(default=0, help_text="Resources that are new or changed.")
     errors = models.PositiveIntegerField(default=0, help_text="Resource types that could not be had.")
     error = models.CharField(max_length=200, blank=True)
-    scopes = models.JSONField(default=list)
+    is_full = models.BooleanField(default=True, help_text="Asked for everything, not only for what changed.")
     manifest = SealedField(null=True)
     manifest_sha256 = models.CharField(max_length=64, blank=True)
     first_record_at = models.DateTimeField(null=True)
@@ -73,9 +74,12 @@ class Pull(Transitions, models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["due_at"], condition=models.Q(status__in=["queued", "running", "waiting"]), name="pulls_open_due"
+                fields=["due_at"],
+                condition=models.Q(status__in=["queued", "running", "waiting"]),
+                name="pulls_open_due",
             ),
             models.Index(fields=["organization", "environment", "-id"], name="pulls_newest"),
+            models.Index(fields=["portal_key"], condition=models.Q(status="running"), name="pulls_running_at_portal"),
             models.Index(fields=["connection", "-id"], name="pulls_of_connection"),
             models.Index(fields=["patient", "-id"], name="pulls_of_patient"),
         ]
@@ -109,10 +113,16 @@ class Search(models.Model):
     pull = models.ForeignKey(Pull, on_delete=models.CASCADE, related_name="searches")
     resource_type = models.CharField(max_length=64)
     order = models.PositiveIntegerField(default=0)
-    query = models.CharField(max_length=500, help_text="Without the patient's id.")
+    query = models.CharField(max_length=500, blank=True, help_text="Without the patient.")
+    is_typed = models.BooleanField(default=False, help_text="The patient as Patient/<id>, which a few servers need.")
+    is_listed = models.BooleanField(default=True, help_text="The portal lists the type in its CapabilityStatement.")
+    is_one_of_several = models.BooleanField(default=False, help_text="A query of a set, such as one a category.")
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     next_url = SealedField(null=True)
-    detail = models.JSONField(default=dict, help_text="Page digests seen, fallbacks used, lost pages, outcome codes.")
+    fallbacks = models.JSONField(default=list, help_text="Queries to try instead when the portal refuses this one.")
+    outcomes = models.JSONField(default=list, help_text="Codes of OperationOutcomes that came with the answers.")
+    lost_pages = models.JSONField(default=list, help_text="[{page, reason}] of pages that could not be had.")
+    restarted = models.BooleanField(default=False)
     pages = models.PositiveIntegerField(default=0)
     fetched = models.PositiveIntegerField(default=0)
     expected = models.PositiveIntegerField(null=True)
@@ -124,6 +134,75 @@ class Search(models.Model):
     class Meta:
         ordering = ["order"]
         constraints = [models.UniqueConstraint(fields=["pull", "order"], name="one_search_an_order")]
+
+    @property
+    def is_over(self) -> bool:
+        return self.status not in (self.Status.PENDING, self.Status.RUNNING)
+
+
+class Page(models.Model):
+    """One answer of a search that is stored: what the manifest counts, what tells a loop, and which resources it held."""
+
+    search = models.ForeignKey(Search, on_delete=models.CASCADE, related_name="page_rows")
+    number = models.PositiveIntegerField()
+    url_hash = models.BinaryField(max_length=16)
+    keys = models.BinaryField(help_text="8 bytes of SHA-256 a resource: `Type/id`.")
+    entries = models.PositiveIntegerField(default=0)
+    bytes = models.PositiveIntegerField(default=0)
+    stored_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["search", "number"], name="one_page_a_number")]
+
+
+class Unreadable(models.Model):
+    """An entry that could not be filed, kept as it came (sealed), with its place and the reason."""
+
+    search = models.ForeignKey(Search, on_delete=models.CASCADE, related_name="unreadable_rows")
+    page = models.PositiveIntegerField()
+    place = models.PositiveIntegerField()
+    reason = models.CharField(max_length=40)
+    body = models.BinaryField()
+
+
+class Reference(models.Model):
+    """Something the portal only pointed at: a practitioner, a location, a document's content."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        FETCHED = "fetched"
+        SKIPPED = "skipped"
+        FAILED = "failed"
+
+    pull = models.ForeignKey(Pull, on_delete=models.CASCADE, related_name="references")
+    resource_type = models.CharField(max_length=64)
+    target_hash = models.BinaryField(max_length=16)
+    target = models.TextField(help_text="Type/id, or the URL of a document.")
+    is_document = models.BooleanField(default=False)
+    status = models.CharField(max_length=8, choices=Status, default=Status.PENDING)
+    tries = models.PositiveIntegerField(default=0)
+    reason = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["pull", "target_hash"], name="one_reference_a_pull")]
+        indexes = [models.Index(fields=["pull", "status"], name="references_by_status")]
+
+    def settle(self, status: str, reason: str = "") -> None:
+        """Note what became of it."""
+        self.status, self.reason = status, reason
+        self.save(update_fields=["status", "reason", "tries"])
+
+
+class PortalBudget(models.Model):
+    """What we learned a portal bears, shared by all workers: how many calls at once, and not before when."""
+
+    MOST = 8
+
+    key = models.CharField(primary_key=True, max_length=200)
+    concurrency = models.PositiveSmallIntegerField(default=MOST)
+    not_before = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(default=0, help_text="In a row; ten open the circuit.")
+    updated_at = models.DateTimeField(default=timezone.now)
 
 
 class RecordHead(models.Model):
@@ -154,7 +233,6 @@ class Record(models.Model):
     last_updated = models.CharField(max_length=40, blank=True)
     change = models.CharField(max_length=8, choices=Change, default=Change.NEW)
     pull_id = models.CharField(max_length=40)
-    seen_in = models.CharField(max_length=40, help_text="The last pull whose answers held it.")
     landed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -1,0 +1,116 @@
+"""Reading what the portal only referenced: practitioners, places, medications, and the content of documents."""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from django.conf import settings
+
+from connect import outbound
+from pulls.calls import ACCEPT, Answer, Verdict
+from pulls.fhir.heads import Head
+from pulls.fhir.pages import Entry, NotFhir, digest_of, read_page
+from pulls.fhir.references import origin_of
+from pulls.models import Pull, Record, Reference
+from pulls.searching import references_to_follow
+from pulls.store import store_referenced, url_hash
+
+TRIES = 3
+STATUSES = {
+    Verdict.REFUSED: Reference.Status.SKIPPED,
+    Verdict.TOO_LARGE: Reference.Status.SKIPPED,
+    Verdict.UNSAFE: Reference.Status.SKIPPED,
+}
+
+
+class ReferenceTarget:
+    """One thing to read by itself."""
+
+    has_more = False
+    siblings = ()
+
+    def __init__(self, pull: Pull, reference: Reference):
+        self.pull, self.reference = pull, reference
+        base = pull.connection.source.fhir_base_url.rstrip("/")
+        self.url = reference.target if "://" in reference.target else f"{base}/{reference.target}"
+        self.accept = f"{ACCEPT}, */*;q=0.5" if reference.is_document else ACCEPT
+        most = settings.DOCUMENT_MAX_BYTES
+        self.policy = replace(outbound.PORTAL_BINARY, max_body_bytes=most) if reference.is_document else outbound.PORTAL
+        self.tries = 0
+        self.token_version = 0
+        self.was_unauthorized = False
+
+    def may_try_again(self) -> bool:
+        self.tries += 1
+        return self.tries <= TRIES
+
+    def read(self, answer: Answer) -> Callable[[], None]:
+        """Judge the answer; the returned call stores it or notes why it is not here."""
+        if answer.verdict != Verdict.OK:
+            status = STATUSES.get(answer.verdict, Reference.Status.FAILED)
+            return lambda: self.reference.settle(status, answer.reason)
+        entry = self._entry(answer)
+        if entry is None:
+            return lambda: self.reference.settle(Reference.Status.FAILED, "unreadable")
+        further = references_to_follow([entry], self.pull.connection.source.fhir_base_url)
+        return lambda: store_referenced(self.pull, self.reference, entry, further)
+
+    def _entry(self, answer: Answer) -> Entry | None:
+        """The resource as it came; a document's plain bytes become the Binary that they are the content of."""
+        try:
+            page = read_page(answer.body)
+        except NotFhir:
+            return binary(self.reference, answer) if self.reference.is_document else None
+        if page.kind != "resource" or not page.entries:
+            return None
+        entry = page.entries[0]
+        is_asked = self.reference.target in (f"{entry.head.type}/{entry.head.id}", self.url)
+        return entry if is_asked or self.reference.is_document else None
+
+
+def binary(reference: Reference, answer: Answer) -> Entry:
+    """A FHIR Binary around a document that came in its own format."""
+    binary_id = (
+        reference.target.removeprefix("Binary/") if "://" not in reference.target else url_hash(reference.target).hex()
+    )
+    body = {
+        "resourceType": "Binary",
+        "id": binary_id,
+        "contentType": answer.content_type.partition(";")[0] or "application/octet-stream",
+        "data": base64.b64encode(answer.body).decode(),
+    }
+    raw = json.dumps(body, separators=(",", ":")).encode()
+    return Entry(Head("Binary", binary_id), raw, digest_of(raw))
+
+
+def skip_what_is_not_to_be_fetched(pull: Pull) -> None:
+    """Settle references that need no call: what we hold already, and what stands on another host (no token goes there)."""
+    pending = pull.references.filter(status=Reference.Status.PENDING)
+    base = pull.connection.source.fhir_base_url
+    for reference in pending.filter(target__contains="://").iterator():
+        if origin_of(reference.target) != origin_of(base):
+            reference.settle(Reference.Status.SKIPPED, "other_host")
+    for chunk in batches(pending.exclude(target__contains="://")):
+        held = _held(pull, chunk)
+        Reference.objects.filter(pk__in=[r.pk for r in chunk if r.target in held]).update(
+            status=Reference.Status.SKIPPED, reason="held"
+        )
+
+
+def batches(rows, size: int = 500):
+    last = 0
+    while chunk := list(rows.filter(pk__gt=last).order_by("pk")[:size]):
+        yield chunk
+        last = chunk[-1].pk
+
+
+def _held(pull: Pull, references: list[Reference]) -> set[str]:
+    held: set[str] = set()
+    by_type: dict[str, list[str]] = {}
+    for reference in references:
+        by_type.setdefault(reference.resource_type, []).append(reference.target.partition("/")[2])
+    for resource_type, ids in by_type.items():
+        rows = Record.objects.filter(connection_id=pull.connection_id, resource_type=resource_type, resource_id__in=ids)
+        held |= {f"{resource_type}/{found}" for found in rows.values_list("resource_id", flat=True)}
+    return held

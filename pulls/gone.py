@@ -1,0 +1,55 @@
+"""Marking what vanished: resources that a complete answer no longer holds (smart-fhir.md 7.6, `pull-deleted-upstream`).
+
+Never from a refused, broken-off or unasked search: absence must be the portal's word, not our failure. Nothing is deleted.
+"""
+
+from django.utils import timezone
+
+from pulls.models import Page, Pull, Record, Search
+from pulls.store import key_of, reserve_positions
+
+CHUNK = 2000
+KEY_BYTES = 8
+
+
+def mark_gone(pull: Pull) -> dict[str, int]:
+    """Mark what each wholly answered type no longer lists, inside the caller's transaction; counts by type."""
+    return {
+        resource_type: count for resource_type in wholly_answered(pull) if (count := _mark_type(pull, resource_type))
+    }
+
+
+def wholly_answered(pull: Pull) -> list[str]:
+    """The types all of whose searches ended well."""
+    by_type: dict[str, set[str]] = {}
+    for resource_type, status in pull.searches.values_list("resource_type", "status"):
+        by_type.setdefault(resource_type, set()).add(status)
+    return [resource_type for resource_type, statuses in by_type.items() if statuses == {Search.Status.DONE}]
+
+
+def _mark_type(pull: Pull, resource_type: str) -> int:
+    seen = _seen(pull, resource_type)
+    held = Record.objects.filter(connection_id=pull.connection_id, resource_type=resource_type)
+    held = held.exclude(change=Record.Change.GONE).values_list("pk", "resource_id")
+    vanished = [
+        pk for pk, resource_id in held.iterator(chunk_size=CHUNK) if key_of(resource_type, resource_id) not in seen
+    ]
+    if not vanished:
+        return 0
+    first, now = reserve_positions(pull.patient_id, len(vanished)), timezone.now()
+    for start in range(0, len(vanished), CHUNK):
+        rows = Record.objects.in_bulk(vanished[start : start + CHUNK])
+        for offset, row in enumerate(rows.values()):
+            row.position, row.change = first + start + offset, Record.Change.GONE
+            row.pull_id, row.landed_at = pull.pk, now
+        Record.objects.bulk_update(rows.values(), ["position", "change", "pull_id", "landed_at"], batch_size=200)
+    return len(vanished)
+
+
+def _seen(pull: Pull, resource_type: str) -> set[bytes]:
+    """8 bytes a resource that any page of the pull held."""
+    seen: set[bytes] = set()
+    pages = Page.objects.filter(search__pull=pull, search__resource_type=resource_type).values_list("keys", flat=True)
+    for keys in pages.iterator():
+        seen.update(bytes(keys[i : i + KEY_BYTES]) for i in range(0, len(keys), KEY_BYTES))
+    return seen

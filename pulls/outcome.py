@@ -1,0 +1,72 @@
+"""What a pull amounts to, from its searches and references: per type, and as a whole."""
+
+from dataclasses import dataclass
+
+from pulls.models import Pull, Reference, Search
+
+BAD = (Search.Status.REFUSED, Search.Status.FAILED, Search.Status.PARTIAL)
+
+
+@dataclass(frozen=True)
+class TypeProgress:
+    """One line of a pull's progress: the searches of one type, added up."""
+
+    type: str
+    status: str
+    fetched: int
+    expected: int | None
+    stored: int
+    error: str | None
+
+
+def progress_of(pull: Pull) -> list[TypeProgress]:
+    """Per type: what was fetched, expected where the portal says, stored, and why something lacks."""
+    by_type: dict[str, list[Search]] = {}
+    for search in pull.searches.order_by("order"):
+        by_type.setdefault(search.resource_type, []).append(search)
+    return [_of_type(resource_type, searches) for resource_type, searches in by_type.items()]
+
+
+def _of_type(resource_type: str, searches: list[Search]) -> TypeProgress:
+    told = [search.expected for search in searches if search.expected is not None]
+    return TypeProgress(
+        resource_type,
+        status_of(searches),
+        sum(search.fetched for search in searches),
+        sum(told) if told else None,
+        sum(search.stored for search in searches),
+        next((search.error for search in searches if search.error and search.status in BAD), None),
+    )
+
+
+def status_of(searches: list[Search]) -> str:
+    """One status for a type's searches: all alike, or `partial` where some brought something and some did not."""
+    statuses = {search.status for search in searches}
+    open_ones = statuses & {Search.Status.PENDING, Search.Status.RUNNING}
+    if open_ones:
+        return Search.Status.PENDING if statuses == {Search.Status.PENDING} else Search.Status.RUNNING
+    if len(statuses) == 1:
+        return statuses.pop()
+    if statuses <= {Search.Status.DONE, Search.Status.SKIPPED}:
+        return Search.Status.DONE
+    return Search.Status.PARTIAL
+
+
+def types_lacking(pull: Pull) -> list[TypeProgress]:
+    """The types that could not be had, or not wholly: what the event's `errors` counts."""
+    return [progress for progress in progress_of(pull) if progress.status in BAD]
+
+
+def documents_lacking(pull: Pull) -> bool:
+    return pull.references.filter(is_document=True, status=Reference.Status.FAILED).exists()
+
+
+def status_of_pull(pull: Pull) -> str:
+    """completed, partial (something lacks), or failed (nothing could be had at all)."""
+    progress = progress_of(pull)
+    lacking = [one for one in progress if one.status in BAD]
+    if progress and all(one.status in (Search.Status.FAILED, Search.Status.REFUSED) for one in progress):
+        return Pull.Status.FAILED
+    if lacking or pull.references.filter(status=Reference.Status.FAILED).exists():
+        return Pull.Status.PARTIAL
+    return Pull.Status.COMPLETED

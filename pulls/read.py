@@ -1,0 +1,101 @@
+"""Reading records (contract 5): pages in the order in which versions landed, cursors both ways, streams."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from connect.organizations.models import Patient
+from connect.pagination import issue_cursor, read_cursor
+from pulls.fhir.identifiers import with_patient_identifier
+from pulls.models import Record
+from pulls.records import data_key, open_body
+
+CHUNK = 200
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which records: FHIR types, one source, and only what landed after an instant."""
+
+    types: tuple[str, ...] = ()
+    source: str | None = None
+    since: object = None
+    changes: bool = False
+
+    @property
+    def filters(self) -> dict:
+        """What a cursor is bound to."""
+        return {
+            "types": ",".join(self.types) or None,
+            "source": self.source,
+            "since": self.since,
+            "changes": self.changes or None,
+        }
+
+
+@dataclass(frozen=True)
+class RecordPage:
+    """A page of records with the cursors to what comes after and before it."""
+
+    records: list[Record]
+    next_cursor: str | None
+    previous_cursor: str | None
+
+
+def select(patient: Patient, selection: Selection):
+    """The patient's records as a queryset in landing order. Gone ones show only where changes are asked for."""
+    records = Record.objects.filter(patient=patient).order_by("position")
+    if selection.types:
+        records = records.filter(resource_type__in=selection.types)
+    if selection.source:
+        records = records.filter(source_id=selection.source)
+    if selection.since:
+        records = records.filter(landed_at__gt=selection.since)
+    if not selection.changes:
+        records = records.exclude(change=Record.Change.GONE)
+    return records
+
+
+def read_page(
+    patient: Patient, selection: Selection, *, count: int, starting_after: str | None, ending_before: str | None
+) -> RecordPage:
+    """One page, oldest landing first. The next cursor is given on the last page too: a consumer keeps it and comes back."""
+    filters = selection.filters | {"patient": patient.pk}
+    records = select(patient, selection)
+    if ending_before:
+        position = read_cursor(ending_before, filters, param="ending_before")
+        rows = list(records.filter(position__lt=position).order_by("-position")[:count])[::-1]
+        return _page(rows, filters, has_more=True, has_previous=len(rows) == count)
+    position = read_cursor(starting_after, filters) if starting_after else 0
+    rows = list(records.filter(position__gt=position)[: count + 1])
+    return _page(rows[:count], filters, has_more=len(rows) > count, has_previous=position > 0, at=position)
+
+
+def _page(rows: list[Record], filters: dict, *, has_more: bool, has_previous: bool, at: int = 0) -> RecordPage:
+    last, first = (rows[-1].position, rows[0].position) if rows else (at, at)
+    return RecordPage(
+        rows,
+        issue_cursor(last, filters) if has_more else None,
+        issue_cursor(first, filters) if has_previous and rows else None,
+    )
+
+
+def body_of(patient: Patient, record: Record, key: bytes | None = None) -> bytes:
+    """The resource's JSON as the portal sent it; a Patient gains the integrator's identifier (contract 5)."""
+    raw = open_body(key or data_key(patient), record)
+    return with_patient_identifier(raw, patient.patient_id) if record.resource_type == "Patient" else raw
+
+
+def stream(patient: Patient, selection: Selection) -> Iterator[bytes]:
+    """NDJSON lines of everything selected, read by position in chunks: constant memory however much there is."""
+    key, position = data_key(patient), 0
+    while True:
+        rows = list(select(patient, selection).filter(position__gt=position)[:CHUNK])
+        if not rows:
+            return
+        yield b"".join(_line(body_of(patient, record, key)) for record in rows)
+        position = rows[-1].position
+
+
+def _line(raw: bytes) -> bytes:
+    """One line: line breaks between JSON tokens mean nothing (inside strings JSON has none)."""
+    return raw.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"

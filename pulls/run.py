@@ -1,0 +1,177 @@
+"""A worker's run of one pull: plan, search, follow references, settle (DESIGN 4, "Pull").
+
+Threads only fetch. What they bring is judged and stored here, in one thread: writes for a patient are serialised anyway,
+and the next page is already on its way while this one is stored.
+"""
+
+import random
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import structlog
+from django.utils import timezone
+from portals.refresh import AccessLost, access_token, fresh_access_token
+
+from portals.smart.errors import SmartError
+from pulls import budgets, calls, planning, settle
+from pulls.calls import Answer, Verdict
+from pulls.claims import LeaseLost, claim, renew_if_old
+from pulls.following import ReferenceTarget, skip_what_is_not_to_be_fetched
+from pulls.models import PortalBudget, Pull, Reference, Search
+from pulls.queue import Queue
+from pulls.searching import SearchTarget
+
+log = structlog.get_logger(__name__)
+
+BACKOFF_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 15
+BUDGET_AGE_SECONDS = 1.0
+REFERENCE_BATCH = 200
+
+
+class PortalAway(Exception):
+    """The whole portal is down or wants to be left alone until `until`."""
+
+    def __init__(self, reason: str, until: datetime):
+        super().__init__(reason)
+        self.reason, self.until = reason, until
+
+
+class AccessRejected(Exception):
+    """The portal refuses even a fresh token (smart-fhir.md 7.6, `pull-second-401`)."""
+
+
+def run_pull(pull_id: str) -> None:
+    """Work on a pull until it is settled, must wait, or is somebody else's."""
+    pull = claim(pull_id)
+    if pull is None:
+        return
+    with structlog.contextvars.bound_contextvars(pull_id=pull.pk):
+        try:
+            PullRun(pull).go()
+        except LeaseLost:
+            log.info("pull.lease_lost")
+        except AccessLost:
+            settle.fail(pull, "access_lost")
+        except AccessRejected:
+            settle.fail(pull, "access_rejected")
+        except PortalAway as away:
+            settle.wait_for_portal(pull, reason=away.reason, until=away.until)
+
+
+class PullRun:
+    """One claim's worth of work."""
+
+    def __init__(self, pull: Pull):
+        self.pull = pull
+        self.source = pull.connection.source
+        self.budget_read_at = 0.0
+        pull.amend(portal_key=budgets.key_of(self.source))
+
+    def go(self) -> None:
+        """Everything, from wherever the last worker left off."""
+        with ThreadPoolExecutor(PortalBudget.MOST, thread_name_prefix="fetch") as threads:
+            self.threads = threads
+            try:
+                planning.ensure_plan(self.pull)
+                self.work(SearchTarget(self.pull, search) for search in self.open_searches())
+                if planning.qualify_patient(self.pull):
+                    self.work(SearchTarget(self.pull, search) for search in self.open_searches())
+                while references := self.open_references():
+                    self.work(ReferenceTarget(self.pull, reference) for reference in references)
+            except planning.CapabilitiesUnavailable as fault:
+                raise PortalAway("capabilities_unavailable", timezone.now() + timedelta(seconds=30)) from fault
+            finally:
+                threads.shutdown(wait=False, cancel_futures=True)
+        settle.settle(self.pull)
+
+    def open_searches(self) -> list[Search]:
+        return [search for search in self.pull.searches.order_by("order") if not search.is_over]
+
+    def open_references(self) -> list[Reference]:
+        skip_what_is_not_to_be_fetched(self.pull)
+        return list(self.pull.references.filter(status=Reference.Status.PENDING).order_by("pk")[:REFERENCE_BATCH])
+
+    def work(self, targets: Iterable) -> None:
+        """Fetch and store the targets' answers, as many at once as the portal bears, in the given order."""
+        waiting = iter(targets)
+        queue = Queue()
+        while True:
+            self.read_budget()
+            while len(queue.running) < self.allowed and (target := queue.next_ready() or next(waiting, None)):
+                self.submit(queue, target)
+            if queue.is_empty:
+                return
+            for target, answer in queue.collect():
+                self.receive(queue, target, answer)
+            renew_if_old(self.pull)
+
+    def submit(self, queue: Queue, target) -> None:
+        """Start a fetch with the token as it stands in its row: another worker may have refreshed it."""
+        token = access_token(self.pull.connection_id)
+        call = self.threads.submit(calls.get, target.url, token.token, accept=target.accept, policy=target.policy)
+        queue.running[call] = (target, token.version)
+
+    def receive(self, queue: Queue, target, answer: Answer) -> None:
+        """Judge an answer: once more, later, never again, or store it and go on."""
+        match answer.verdict:
+            case Verdict.UNAUTHORIZED:
+                self.renew_token(target)
+                queue.again(target)
+            case Verdict.BUSY:
+                self.slow_down(answer)
+                queue.again(target, self.pause())
+            case Verdict.UNAVAILABLE if target.may_try_again():
+                self.note_failure(answer)
+                queue.again(target, BACKOFF_SECONDS * 2**target.tries * random.uniform(0.5, 1))
+            case _:
+                self.take(queue, target, answer)
+
+    def take(self, queue: Queue, target, answer: Answer) -> None:
+        """Store what came. The next page is asked for first, so that it travels while this one is stored."""
+        if answer.verdict == Verdict.OK:
+            budgets.note_success(self.budget)
+        take = target.read(answer)
+        if target.has_more:
+            self.submit(queue, target)
+        take()
+        for sibling in target.siblings:
+            queue.again(sibling)
+        target.siblings = []
+
+    def renew_token(self, target) -> None:
+        """Ask for a fresh token once for a target; a second refusal in a row is the portal's last word."""
+        if target.was_unauthorized:
+            raise AccessRejected
+        target.was_unauthorized = True
+        try:
+            fresh_access_token(self.pull.connection_id, rejected_version=target.token_version)
+        except SmartError as error:
+            wait = timedelta(seconds=error.retry_after_seconds or 30)
+            raise PortalAway("token_endpoint_unavailable", timezone.now() + wait) from error
+
+    def slow_down(self, answer: Answer) -> None:
+        self.budget = budgets.slow_down(self.pull.portal_key, answer.retry_after_seconds)
+        if self.pause() > LONGEST_PAUSE_SECONDS:
+            raise PortalAway("rate_limited", self.budget.not_before)
+
+    def pause(self) -> float:
+        """Seconds until the portal may be called again."""
+        not_before = self.budget.not_before
+        return max(0.0, (not_before - timezone.now()).total_seconds()) if not_before else 0.0
+
+    def note_failure(self, answer: Answer) -> None:
+        if budgets.note_failure(self.pull.portal_key):
+            raise PortalAway("portal_unavailable", timezone.now() + budgets.CIRCUIT_WAIT)
+
+    def read_budget(self) -> None:
+        """Look at the shared row once a second: another worker may have been told to slow down."""
+        if time.monotonic() - self.budget_read_at < BUDGET_AGE_SECONDS:
+            return
+        self.budget, self.budget_read_at = budgets.look(self.pull.portal_key), time.monotonic()
+        self.allowed = budgets.share(self.budget)
+        if self.pause() > LONGEST_PAUSE_SECONDS:
+            raise PortalAway("rate_limited", self.budget.not_before)
+        time.sleep(self.pause())

@@ -1,0 +1,236 @@
+"""One search of a plan: its pages in order, with a mark after each (contract 5.1)."""
+
+from collections.abc import Callable
+
+import structlog
+from django.db import transaction
+
+from connect import outbound
+from connect.audit.actions import SYSTEM, record
+from pulls.calls import ACCEPT, Answer, Verdict
+from pulls.claims import hold
+from pulls.fhir.links import LinkRefused, follow, step_over
+from pulls.fhir.outcomes import MERGED_PATIENT, PAGING_EXPIRED, Issue, has, read_outcome, wants_category
+from pulls.fhir.pages import Entry, NotFhir, read_page
+from pulls.fhir.pages import Page as FhirPage
+from pulls.fhir.references import Reference as FhirReference
+from pulls.fhir.references import normalise, references
+from pulls.models import Page, Pull, Search
+from pulls.plans import PAGE_SIZE, search_url
+from pulls.store import store_page, url_hash
+
+log = structlog.get_logger(__name__)
+
+TRIES = 3
+MOST_OUTCOMES = 20
+READ_BY_REFERENCE = frozenset(
+    {"Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "Specimen"}
+)
+
+
+class SearchTarget:
+    """What a run fetches for one search: the URL of its next page, and what to do with the answer."""
+
+    accept = ACCEPT
+    policy = outbound.PORTAL
+
+    def __init__(self, pull: Pull, search: Search):
+        self.pull, self.search = pull, search
+        self.base = pull.connection.source.fhir_base_url
+        self.url = search.next_url or first_url(pull, search)
+        self.seen = {bytes(row) for row in Page.objects.filter(search=search).values_list("url_hash", flat=True)}
+        self.tries = 0
+        self.token_version = 0
+        self.was_unauthorized = False
+        self.has_more = False
+        self.siblings: list[SearchTarget] = []
+
+    def may_try_again(self) -> bool:
+        self.tries += 1
+        return self.tries <= TRIES
+
+    def read(self, answer: Answer) -> Callable[[], None]:
+        """Judge the answer and find the next page; the returned call stores what there is to store."""
+        here, self.has_more, self.was_unauthorized, self.tries = self.url, False, False, 0
+        match answer.verdict:
+            case Verdict.OK:
+                return self._read_page(here, answer)
+            case Verdict.UNACCEPTABLE:
+                return self._try_otherwise(answer, read_outcome(answer.body))
+            case Verdict.REFUSED:
+                issues = read_outcome(answer.body) if answer.body else []
+                return self._end(Search.Status.REFUSED, answer.reason, issues)
+            case Verdict.MISSING if not self.search.pages:
+                return self._end(Search.Status.SKIPPED, answer.reason)
+            case Verdict.UNAVAILABLE if over := self._step_over(here):
+                return self._lose_page(over, answer.reason)
+        return self._end(Search.Status.PARTIAL if self.search.pages else Search.Status.FAILED, answer.reason)
+
+    def _read_page(self, here: str, answer: Answer) -> Callable[[], None]:
+        try:
+            page = read_page(answer.body)
+        except NotFhir as fault:
+            # A type the gateway does not know answers with a web page (Blue Button).
+            is_page = "html" in answer.content_type and not self.search.pages
+            return self._end(Search.Status.SKIPPED if is_page else self._broken_off(), fault.reason)
+        if has(page.outcomes, PAGING_EXPIRED) and not self.search.restarted:
+            return self._restart()
+        if page.kind == "outcome":
+            return self._try_otherwise(answer, page.outcomes)
+        if not page.entries and not self.search.pages and wants_category(page.outcomes) and self.search.fallbacks:
+            return self._try_otherwise(answer, page.outcomes)
+        return self._keep(here, page, len(answer.body))
+
+    def _keep(self, here: str, page: FhirPage, size: int) -> Callable[[], None]:
+        marks = self._marks(here, page)
+        ours, strangers = self._split(page.entries)
+        further = references_to_follow(ours, self.base)
+
+        def keep() -> None:
+            if strangers:
+                self._report_strangers(len(strangers))
+            store_page(
+                self.pull, self.search, url=here, entries=ours, damaged=page.unreadable, size=size,
+                references=further, **marks,
+            )  # fmt: skip
+
+        return keep
+
+    def _marks(self, here: str, page: FhirPage) -> dict:
+        """The columns that move with this page: where the search stands after it."""
+        codes = list(dict.fromkeys([*self.search.outcomes, *(issue.name for issue in page.outcomes)]))
+        marks = {
+            "expected": self._expected(page),
+            "outcomes": codes[:MOST_OUTCOMES],
+            "next_url": None,
+            "error": self.search.error,
+        }
+        lacking = bool(page.errors) or has(page.outcomes, MERGED_PATIENT)
+        if lacking:
+            marks["error"] = page.errors[0].name if page.errors else "merged_patient"
+        try:
+            following = follow(page.next_url, here=here, base=self.base) if page.next_url else None
+            if following and url_hash(following) in self.seen:
+                raise LinkRefused("loop")
+        except LinkRefused as refusal:
+            return marks | {"status": Search.Status.PARTIAL, "error": f"next_link_{refusal.reason}"}
+        self.seen.add(url_hash(here))
+        if following:
+            self.url, self.has_more = following, True
+            return marks | {"status": Search.Status.RUNNING, "next_url": following}
+        is_partial = marks["error"] or self.search.lost_pages
+        return marks | {"status": Search.Status.PARTIAL if is_partial else Search.Status.DONE}
+
+    def _expected(self, page: FhirPage) -> int | None:
+        return page.total if page.total is not None else self.search.expected
+
+    def _split(self, entries: list[Entry]) -> tuple[list[Entry], list[Entry]]:
+        """Entries that may be this patient's, and those that name somebody else (never stored)."""
+        ours, strangers = [], []
+        for entry in entries:
+            (ours if self._may_be_ours(entry) else strangers).append(entry)
+        return ours, strangers
+
+    def _may_be_ours(self, entry: Entry) -> bool:
+        patient = self.pull.connection.fhir_patient_id
+        if entry.head.type == "Patient":
+            return entry.head.id == patient
+        named = [normalise(subject, self.base) for subject in entry.head.subjects]
+        return all(found.id == patient for found in named if found and found.type == "Patient")
+
+    def _report_strangers(self, count: int) -> None:
+        log.error("pull.other_patients_resource", search_id=self.search.pk, count=count)
+        record(
+            action="pull.other_patient_refused", by=SYSTEM, organization_id=self.pull.organization_id,
+            environment=self.pull.environment, object_type="pull", object_id=self.pull.pk, count=count,
+        )  # fmt: skip
+
+    def _try_otherwise(self, answer: Answer, issues: list[Issue]) -> Callable[[], None]:
+        """The portal does not take this query: go on with the next way of the plan, or give the search up."""
+        if self.search.pages == 0 and self.search.fallbacks:
+            return self._next_way()
+        reason = issues[0].name if issues else answer.reason
+        if answer.verdict != Verdict.UNACCEPTABLE:
+            return self._end(self._broken_off(), reason, issues)
+        not_offered = self.search.is_one_of_several or not self.search.is_listed
+        return self._end(Search.Status.SKIPPED if not_offered else Search.Status.REFUSED, reason, issues)
+
+    def _next_way(self) -> Callable[[], None]:
+        """Ask in another way: this search takes the way's first query, a new one each of the others."""
+        (query, *others), *later = self.search.fallbacks
+        self.search.query, self.search.fallbacks, self.search.next_url = query, later, None
+        self.search.is_one_of_several = bool(others)
+        self.url, self.has_more = first_url(self.pull, self.search), True
+
+        def go_on() -> None:
+            with transaction.atomic():
+                hold(self.pull)
+                self.search.save()
+                new = [self._sibling(query, order) for order, query in enumerate(others, self.search.order + 1)]
+                self.siblings = [SearchTarget(self.pull, search) for search in Search.objects.bulk_create(new)]
+
+        return go_on
+
+    def _sibling(self, query: str, order: int) -> Search:
+        return Search(
+            pull=self.pull, resource_type=self.search.resource_type, order=order, query=query,
+            is_typed=self.search.is_typed, is_listed=self.search.is_listed, is_one_of_several=True,
+        )  # fmt: skip
+
+    def _restart(self) -> Callable[[], None]:
+        """The portal forgot the paging session (Epic 4113): once more from the first page, where nothing is stored twice."""
+        self.search.restarted, self.search.next_url = True, None
+        self.url, self.has_more, self.seen = first_url(self.pull, self.search), True, set()
+        return self.search.save
+
+    def _step_over(self, here: str) -> str | None:
+        return (
+            step_over(here, page_size=self.pull.connection.source.overrides.get("page_size", PAGE_SIZE))
+            if self.search.pages
+            else None
+        )
+
+    def _lose_page(self, over: str, reason: str) -> Callable[[], None]:
+        """A page that cannot be had does not cost the pages after it, where their addresses can be told."""
+        self.search.lost_pages = [
+            *self.search.lost_pages,
+            {"page": self.search.pages + len(self.search.lost_pages) + 1, "reason": reason},
+        ]
+        if len(self.search.lost_pages) > TRIES:
+            return self._end(Search.Status.PARTIAL, reason)
+        self.search.next_url, self.search.error = over, reason
+        self.url, self.has_more = over, True
+        return self.search.save
+
+    def _broken_off(self) -> str:
+        return Search.Status.PARTIAL if self.search.pages else Search.Status.FAILED
+
+    def _end(self, status: str, reason: str, issues: list[Issue] | None = None) -> Callable[[], None]:
+        self.search.status, self.search.error = status, reason[:200]
+        self.search.outcomes = list(dict.fromkeys([*self.search.outcomes, *(i.name for i in issues or [])]))[
+            :MOST_OUTCOMES
+        ]
+        return self.search.save
+
+
+def first_url(pull: Pull, search: Search) -> str:
+    """The URL of a search's first page."""
+    connection = pull.connection
+    return search_url(
+        connection.source.fhir_base_url, search.resource_type, search.query, connection.fhir_patient_id,
+        typed=search.is_typed,
+    )  # fmt: skip
+
+
+def references_to_follow(entries: list[Entry], base: str) -> list[tuple[str, str, bool]]:
+    """What these resources only point at and is worth reading: `(type, target, is a document)`."""
+    return [
+        (found.type or "Binary", target_of(found), found.is_attachment)
+        for entry in entries
+        for found in references(entry.raw, base)
+        if found.is_attachment or (found.type in READ_BY_REFERENCE and not found.is_foreign)
+    ]
+
+
+def target_of(found: FhirReference) -> str:
+    return f"{found.type}/{found.id}" if found.type else found.url
