@@ -2,10 +2,19 @@
 
 import logging
 import logging.config
+import re
 
 import structlog
 
 QUIET = ("django.request", "django.security.DisallowedHost", "urllib3", "kombu", "celery.redirected", "axes")
+
+
+LINK_TOKENS = re.compile(r"/(c|my)/[A-Za-z0-9_-]{16,}")
+
+
+def without_link_tokens(logger, method, event: dict) -> dict:
+    """Django names the path of what it refuses; the path of a patient's link is the key to it."""
+    return {key: LINK_TOKENS.sub(r"/\1/…", value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def configure(options: dict) -> None:
@@ -16,6 +25,7 @@ def configure(options: dict) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        without_link_tokens,
     ]
     renderer = structlog.processors.JSONRenderer() if options["json"] else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(

@@ -159,9 +159,13 @@ class Attempt(Transitions, models.Model):
             stage=self.Stage.CONFIRMING, grant=grant, leased_until=None, verifier=None,
         )  # fmt: skip
 
-    def count_wrong_code(self) -> None:
-        Attempt.objects.filter(pk=self.pk).update(confirmation_tries=models.F("confirmation_tries") + 1)
-        self.confirmation_tries += 1
+    def take_confirmation_try(self, *, limit: int) -> bool:
+        """Use up one try at the six-character code before it is looked at, so that parallel guesses count too; False
+        when none is left."""
+        left = Attempt.objects.filter(pk=self.pk, confirmation_tries__lt=limit)
+        taken = left.update(confirmation_tries=models.F("confirmation_tries") + 1) == 1
+        self.confirmation_tries += taken
+        return taken
 
     @property
     def is_pending(self) -> bool:
@@ -219,3 +223,88 @@ class Step(models.Model):
     class Meta:
         ordering = ["id"]
         indexes = [models.Index(fields=["kind", "at"], name="steps_by_kind")]
+
+
+class PatientLinkQuerySet(models.QuerySet):
+    def live(self) -> "PatientLinkQuerySet":
+        """Links that have not been turned off."""
+        return self.filter(revoked_at=None)
+
+
+class PatientLink(models.Model):
+    """A patient's own page, `/my/{token}` (contract 8): long-lived, and theirs to turn off."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.new_patient_link_id, editable=False)
+    patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="links")
+    token_hash = models.CharField(max_length=64, unique=True)
+    token = SealedField(help_text="To show the same link again after the next connection.")
+    locale = models.CharField(max_length=5, null=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_opened_at = models.DateTimeField(null=True)
+    emailed_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    EMAIL_PAUSE = timedelta(minutes=10)
+
+    objects = PatientLinkQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["patient"], condition=models.Q(revoked_at=None), name="one_live_link_a_patient"
+            ),
+        ]
+
+    def __str__(self):
+        return self.id
+
+    def opened(self) -> None:
+        """Note the visit."""
+        PatientLink.objects.filter(pk=self.pk).update(last_opened_at=timezone.now())
+
+    def speak(self, locale: str) -> None:
+        PatientLink.objects.filter(pk=self.pk).update(locale=locale)
+        self.locale = locale
+
+    def revoke(self) -> bool:
+        """Turn the link off for good; False if it was off."""
+        return PatientLink.objects.live().filter(pk=self.pk).update(revoked_at=timezone.now()) == 1
+
+    def may_be_emailed(self) -> bool:
+        """Take the right to send it by e-mail now: one message in `EMAIL_PAUSE`, however many requests race."""
+        now = timezone.now()
+        rested = models.Q(emailed_at=None) | models.Q(emailed_at__lte=now - self.EMAIL_PAUSE)
+        return PatientLink.objects.live().filter(rested, pk=self.pk).update(emailed_at=now) == 1
+
+
+class ReceiptKey(models.Model):
+    """A key pair that signs receipts of consent. Its public half stays published: receipts are kept for years."""
+
+    kid = models.CharField(primary_key=True, max_length=60)
+    public_jwk = models.JSONField()
+    private_jwk = SealedField()
+    created_at = models.DateTimeField(default=timezone.now)
+    retired_at = models.DateTimeField(null=True, blank=True, help_text="It signs nothing after this.")
+
+    def retire(self) -> None:
+        """Sign with another key from now on."""
+        ReceiptKey.objects.filter(pk=self.pk, retired_at=None).update(retired_at=timezone.now())
+
+
+class Receipt(models.Model):
+    """What a patient agreed to when one connection was made: a signed statement that can be checked offline."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.new_receipt_id, editable=False)
+    patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="receipts")
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="receipts")
+    attempt_id = models.CharField(max_length=40, unique=True, help_text="The attempt that it is about.")
+    key = models.ForeignKey(ReceiptKey, on_delete=models.PROTECT, related_name="+")
+    signed = SealedField(help_text="JWS, compact (RFC 7515), ES384.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["patient", "-id"], name="receipts_of_patient")]
+
+    def __str__(self):
+        return self.id

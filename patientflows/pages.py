@@ -2,30 +2,29 @@
 
 from functools import wraps
 
+import segno
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render
 from django.utils import translation
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from connect.crypto import token_hash
-from patientflows import browsers, confirmation, progress, returning
+from connect.errors import Throttled
+from connect.throttling import spend
+from patientflows import browsers, confirmation, progress, statement
 from patientflows.actions import finish_flow
 from patientflows.failures import explain
-from patientflows.forms import CodeForm, MissingPortalForm
+from patientflows.forms import CodeForm, LanguageForm, MissingPortalForm
 from patientflows.leaving import CannotLeave, leave_for_portal
-from patientflows.links import return_url
+from patientflows.links import flow_url, return_url
 from patientflows.models import Attempt, PatientFlow, Step
-from patientflows.suggestions import recommended_choices, search_choices
+from patientflows.personal_links import live_link_url
+from patientflows.rendering import SeeOther, page, restrict, speaking
+from patientflows.suggestions import choice_of, grouped, recommended_choices, search_choices
 from patientflows.timeline import note
 from portals.models import MissingPortal, Source
-from portals.smart.authorization import callback_state
 
-
-class SeeOther(HttpResponseRedirect):
-    """303: go on with a GET, whatever the method was (RFC 9110 15.4.4)."""
-
-    status_code = 303
+MISSING_PORTALS_PER_MINUTE = 10
 
 
 def flow_of(token: str) -> PatientFlow | None:
@@ -40,12 +39,12 @@ def with_flow(view):
     def found(request, token, **kwargs):
         flow = flow_of(token)
         if flow is None:
-            return page(request, None, "unknown", status=404)
-        with speaking(request, flow):
+            return page(request, "unknown", status=404)
+        with speaking(request, flow.locale):
             if flow.status == PatientFlow.Status.COMPLETE:
-                return page(request, flow, "used", way_back=return_url(flow))
+                return flow_page(request, flow, "used", way_back=return_url(flow))
             if flow.status == PatientFlow.Status.EXPIRED:
-                return page(request, flow, "expired", status=410, way_back=return_url(flow))
+                return flow_page(request, flow, "expired", status=410, way_back=return_url(flow))
             return view(request, flow, token=token, **kwargs)
 
     return never_cache(found)
@@ -57,46 +56,54 @@ def unless_run_out(view):
     @wraps(view)
     def in_time(request, flow, **kwargs):
         if flow.has_run_out:
-            return page(request, flow, "expired", status=410, way_back=return_url(flow))
+            return flow_page(request, flow, "expired", status=410, way_back=return_url(flow))
         return view(request, flow, **kwargs)
 
     return in_time
 
 
-def speaking(request, flow: PatientFlow):
-    """The flow's language, else the browser's."""
-    return translation.override(flow.locale or translation.get_language_from_request(request))
+def flow_page(request, flow: PatientFlow, name: str, **context) -> HttpResponse:
+    """A page of this flow, in its organisation's look."""
+    return page(request, name, flow=flow, organization=flow.organization, **context)
 
 
-def page(request, flow: PatientFlow | None, name: str, *, status: int = 200, **context) -> HttpResponse:
-    """Render `patientflows/<name>.html` with what every page shows."""
-    organization = flow.organization if flow else None
-    context |= {"flow": flow, "organization": organization, "page": name, "language": translation.get_language()}
-    return render(request, f"patientflows/{name}.html", context, status=status)
-
-
-@require_GET
+@require_safe
 @with_flow
 @unless_run_out
 def start(request, flow, token):
     """The link itself: who asks for what (Picker), or straight on to the portal's login (Direct)."""
+    if is_only_a_look(request):
+        return HttpResponse(status=503 if request.method == "GET" else 200)
     if flow.note_opening():
         note(flow, Step.Kind.LINK_OPENED)
-    if waiting_attempt(flow):
-        return page(request, flow, "code", token=token, form=CodeForm())
+    if waiting_attempts(flow) and "again" not in request.GET:
+        return code_page(request, flow, token)
     if flow.is_direct:
         return leave(request, flow, flow.source, token)
-    return page(request, flow, "start", token=token, recommended=recommended_choices(flow), done=settled(flow))
+    return flow_page(
+        request, flow, "start", token=token, recommended=recommended_choices(flow), done=settled(flow), leaves=True,
+        asks=statement.request_sentence(flow.organization), terms=statement.sharing_sentences(flow.organization),
+    )  # fmt: skip
 
 
-def waiting_attempt(flow: PatientFlow) -> Attempt | None:
-    """The attempt whose six-character code this page waits for."""
+def is_only_a_look(request) -> bool:
+    """HEAD requests of mail scanners, and pages fetched before anybody asked for them: they begin nothing."""
+    return request.method == "HEAD" or "prefetch" in request.headers.get(
+        "Sec-Purpose", request.headers.get("Purpose", "")
+    )
+
+
+def waiting_attempts(flow: PatientFlow) -> list[Attempt]:
+    """The attempts whose six-character code this page waits for; more than one when two tabs went to portals."""
     waiting = flow.attempts.filter(status=Attempt.Status.PENDING, stage=Attempt.Stage.CONFIRMING)
-    return next((attempt for attempt in waiting.select_related("source") if not attempt.has_run_out), None)
+    related = waiting.select_related("source", "registration", "flow__patient", "flow__organization")
+    return [attempt for attempt in related if not attempt.has_run_out]
 
 
 def settled(flow: PatientFlow) -> list[Attempt]:
-    return list(flow.attempts.filter(status=Attempt.Status.CONNECTED).select_related("source"))
+    """What this flow has connected, each source once."""
+    connected = flow.attempts.filter(status=Attempt.Status.CONNECTED).select_related("source").order_by("id")
+    return list({attempt.connection_id: attempt for attempt in connected}.values())
 
 
 def leave(request, flow, source, token) -> HttpResponse:
@@ -108,23 +115,27 @@ def leave(request, flow, source, token) -> HttpResponse:
         if refusal.attempt is not None:
             return SeeOther(f"/c/{token}/outcome/{refusal.attempt.pk}")
         failure = explain(refusal.failure_code, source.name)
-        return page(request, flow, "unreachable", status=503, failure=failure, way_back=return_url(flow), token=token)
+        return flow_page(
+            request, flow, "unreachable", status=503, failure=failure, way_back=return_url(flow), token=token
+        )
     response = HttpResponseRedirect(url) if request.method == "GET" else SeeOther(url)
     browsers.remember(response, secret)
     return response
 
 
-@require_GET
+@require_safe
 @with_flow
 @unless_run_out
 def search(request, flow, token):
-    """Results for `q` (and an optional ZIP code or place); with `part`, only the list, for the page's script."""
-    query, place = request.GET.get("q", "")[:200], request.GET.get("near", "")[:60]
+    """Results for `q` (and an optional ZIP code or place); with `part`, only the options, for the page's script."""
+    if flow.is_direct:
+        return SeeOther(f"/c/{token}")
+    query, place = request.GET.get("q", "")[:200].strip(), request.GET.get("near", "")[:60].strip()
     found = search_choices(flow, query, place)
     if query:
         note_search(flow, found)
-    name = "_choices" if "part" in request.GET else "search"
-    return page(request, flow, name, token=token, query=query, near=place, choices=found)
+    name = "_options" if "part" in request.GET else "search"
+    return flow_page(request, flow, name, token=token, query=query, near=place, groups=grouped(found), count=len(found))
 
 
 def note_search(flow: PatientFlow, found: list) -> None:
@@ -134,37 +145,52 @@ def note_search(flow: PatientFlow, found: list) -> None:
         note(flow, Step.Kind.SEARCHED, outcome=outcome)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @with_flow
 @unless_run_out
 def portal(request, flow, token, source_id):
     """One portal before the patient leaves for it: where they go, what happens there. POST leaves."""
     source = Source.objects.offered(flow.environment).filter(pk=source_id).first()
     if source is None or flow.is_direct:
-        return page(request, flow, "gone", status=404, token=token)
+        return flow_page(request, flow, "gone", status=404, token=token)
     if request.method == "POST":
         return leave(request, flow, source, token)
-    return page(request, flow, "portal", token=token, source=source)
+    if waiting_attempts(flow) and "again" not in request.GET:
+        return code_page(request, flow, token)
+    return flow_page(
+        request, flow, "portal", token=token, source=source, choice=choice_of(source), leaves=True,
+        terms=statement.sharing_sentences(flow.organization),
+    )  # fmt: skip
 
 
-@require_GET
+@require_safe
 @with_flow
 def outcome(request, flow, token, attempt_id):
     """What became of one attempt, with a next step."""
     attempt = flow.attempts.select_related("source", "connection").filter(pk=attempt_id).first()
     if attempt is None:
-        return page(request, flow, "gone", status=404, token=token)
+        return flow_page(request, flow, "gone", status=404, token=token)
     if attempt.is_pending:
-        if attempt.stage == Attempt.Stage.CONFIRMING:
-            return page(request, flow, "code", token=token, form=CodeForm())
-        return page(request, flow, "finishing", token=token, attempt=attempt)
-    context = {"token": token, "attempt": attempt, "can_connect_more": not flow.has_run_out}
+        return not_yet(request, flow, attempt, token)
+    context = {"token": token, "attempt": attempt, "can_connect_more": not flow.has_run_out, "leaves": True}
     if attempt.status == Attempt.Status.CONNECTED:
-        return page(request, flow, "connected", progress=progress.of_attempt(attempt), **context)
-    return page(request, flow, "failed", failure=explain(attempt.failure_code, attempt.source.name), **context)
+        context |= {"progress": progress.of_attempt(attempt), "my_url": live_link_url(flow.patient)}
+        return flow_page(request, flow, "connected", **context)
+    failure = explain(attempt.failure_code, attempt.source.name)
+    return flow_page(request, flow, "failed", failure=failure, done=settled(flow), **context)
 
 
-@require_GET
+def not_yet(request, flow, attempt: Attempt, token: str) -> HttpResponse:
+    """An attempt that has not ended: still at the portal, being exchanged, or waiting for its code."""
+    match attempt.stage:
+        case Attempt.Stage.CONFIRMING:
+            return code_page(request, flow, token)
+        case Attempt.Stage.EXCHANGING:
+            return flow_page(request, flow, "finishing", token=token, attempt=attempt)
+    return SeeOther(f"/c/{token}" if flow.is_direct else f"/c/{token}/portal/{attempt.source_id}")
+
+
+@require_safe
 @with_flow
 def outcome_progress(request, flow, token, attempt_id):
     """How many records have come so far, for the page's script."""
@@ -174,80 +200,26 @@ def outcome_progress(request, flow, token, attempt_id):
     return JsonResponse(progress.of_attempt(attempt))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @with_flow
-@unless_run_out
 def code(request, flow, token):
     """The six characters that the other browser shows."""
-    attempt = waiting_attempt(flow)
-    if attempt is None:
+    waiting = waiting_attempts(flow)
+    if not waiting or request.method != "POST":
         return SeeOther(f"/c/{token}")
     form = CodeForm(request.POST)
-    if form.is_valid() and confirmation.is_code_of(attempt, form.cleaned_data["code"]):
-        returning.confirm(attempt=attempt)
-        return after(attempt, token)
-    attempt.count_wrong_code()
-    if attempt.confirmation_tries >= confirmation.MAX_TRIES:
-        returning.fail(attempt, "oauth_callback_failed", hint="six-character code typed wrong five times")
-        return after(attempt, token)
+    if not form.is_valid():
+        return code_page(request, flow, token, form=form, status=400)
+    settled_attempt = confirmation.settle(waiting, form.cleaned_data["code"])
+    if settled_attempt is not None:
+        return after(settled_attempt, token)
     form.add_error("code", translation.gettext("That code does not match. Please look at it again."))
-    return page(request, flow, "code", status=400, token=token, form=form)
+    return code_page(request, flow, token, form=form, status=400)
 
 
-@require_POST
-def done(request, token):
-    """Done: complete the flow and go back to the app, the same however often it is pressed."""
-    flow = flow_of(token)
-    if flow is None:
-        return page(request, None, "unknown", status=404)
-    if flow.is_open and not flow.is_direct:
-        finish_flow(flow=flow)
-    if flow.status == PatientFlow.Status.EXPIRED:
-        return page(request, flow, "expired", status=410, way_back=return_url(flow))
-    return SeeOther(return_url(flow))
-
-
-@require_http_methods(["GET", "POST"])
-@with_flow
-@unless_run_out
-def missing(request, flow, token):
-    """“My portal is not in the list”: kept as demand for the operators."""
-    form = MissingPortalForm(request.POST or None, initial={"name": request.GET.get("q", "")[:200]})
-    if request.method == "POST" and form.is_valid():
-        MissingPortal.objects.create(
-            environment=flow.environment, organization=flow.organization, **form.cleaned_data
-        )
-        return page(request, flow, "missing_thanks", token=token)
-    return page(request, flow, "missing", token=token, form=form)
-
-
-@require_GET
-@never_cache
-def callback(request, registration_id):
-    """`/oauth/callback/{registration}`: the portal sends the patient's browser back here."""
-    query_string = request.META.get("QUERY_STRING", "")
-    try:
-        attempt = returning.find_attempt(registration_id=registration_id, state=callback_state(query_string))
-    except returning.UnknownState:
-        return page(request, None, "stale", status=400)
-    with speaking(request, attempt.flow):
-        same_browser = browsers.is_browser(request, attempt.browser_hash)
-        attempt = returning.come_back(attempt=attempt, query_string=query_string, same_browser=same_browser)
-        return answer(request, attempt, same_browser)
-
-
-def answer(request, attempt: Attempt, same_browser: bool) -> HttpResponse:
-    """Where the callback leads: the app, the outcome page, or the six-character code."""
-    flow = attempt.flow
-    if attempt.is_pending and attempt.stage == Attempt.Stage.CONFIRMING:
-        return page(request, flow, "confirm_elsewhere", code=confirmation.code_of(attempt), attempt=attempt)
-    if not same_browser and attempt.status == Attempt.Status.CONNECTED:
-        return page(request, flow, "finished_elsewhere", attempt=attempt)
-    if flow.status == PatientFlow.Status.EXPIRED:
-        return page(request, flow, "expired", status=410, way_back=return_url(flow))
-    if attempt.is_pending:
-        return page(request, flow, "finishing", attempt=attempt, token=flow.token, again=request.get_full_path())
-    return after(attempt, flow.token)
+def code_page(request, flow, token, *, form=None, status=200) -> HttpResponse:
+    """Where the six characters are typed."""
+    return flow_page(request, flow, "code", token=token, form=form or CodeForm(), status=status, leaves=True)
 
 
 def after(attempt: Attempt, token: str) -> HttpResponse:
@@ -255,3 +227,63 @@ def after(attempt: Attempt, token: str) -> HttpResponse:
     if attempt.flow.is_direct:
         return SeeOther(return_url(attempt.flow, attempt))
     return SeeOther(f"/c/{token}/outcome/{attempt.pk}")
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def done(request, token):
+    """Done: complete the flow and go back to the app, the same however often it is pressed."""
+    flow = flow_of(token)
+    if flow is None:
+        return page(request, "unknown", status=404)
+    if request.method != "POST":
+        return SeeOther(f"/c/{token}")
+    if flow.is_open and not flow.is_direct:
+        finish_flow(flow=flow)
+    if flow.status == PatientFlow.Status.EXPIRED:
+        with speaking(request, flow.locale):
+            return flow_page(request, flow, "expired", status=410, way_back=return_url(flow))
+    return SeeOther(return_url(flow))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@with_flow
+@unless_run_out
+def missing(request, flow, token):
+    """“My portal is not in the list”: kept as demand for the operators."""
+    form = MissingPortalForm(request.POST or None, initial={"name": request.GET.get("q", "")[:200]})
+    if request.method != "POST" or not form.is_valid():
+        return flow_page(request, flow, "missing", token=token, form=form, status=400 if form.errors else 200)
+    try:
+        spend(f"missing:{flow.pk}", MISSING_PORTALS_PER_MINUTE)
+    except Throttled:
+        return SeeOther(f"/c/{token}/missing/thanks")
+    MissingPortal.objects.create(environment=flow.environment, organization=flow.organization, **form.cleaned_data)
+    return SeeOther(f"/c/{token}/missing/thanks")
+
+
+@require_safe
+@with_flow
+def missing_thanks(request, flow, token):
+    return flow_page(request, flow, "missing_thanks", token=token)
+
+
+@require_POST
+@with_flow
+def language(request, flow, token):
+    """Go on in the other language, on every device."""
+    form = LanguageForm(request.POST)
+    if form.is_valid():
+        flow.amend(locale=form.cleaned_data["language"])
+    return SeeOther(form.next_path(f"/c/{token}"))
+
+
+@require_safe
+@with_flow
+@unless_run_out
+def qr_code(request, flow, token):
+    """The link as a QR code, to go on with on another device."""
+    svg = segno.make_qr(flow_url(token)).svg_inline(scale=4, border=4, light="#fff", omitsize=False)
+    return restrict(
+        HttpResponse(svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1), content_type="image/svg+xml")
+    )

@@ -18,6 +18,8 @@ from connect.crypto import token_hash
 from connect.states import TransitionRefused
 from patientflows.actions import abandon, complete
 from patientflows.models import Attempt, PatientFlow, Step
+from patientflows.personal_links import ensure_link
+from patientflows.receipts.issuing import issue_receipt
 from patientflows.timeline import note
 from portals import connections, registrations
 from portals.smart import authorization, tokens
@@ -123,6 +125,8 @@ def attach(attempt: Attempt, token_response: TokenResponse) -> None:
         organization_id=flow.organization_id, environment=flow.environment, object_type="connection",
         object_id=connection.pk, patient_flow_id=flow.pk,
     )  # fmt: skip
+    issue_receipt(attempt=attempt, connection=connection)
+    ensure_link(patient=flow.patient)
     queue_pull(connection=connection, trigger="connected")
     if flow.is_direct:
         complete(flow)
@@ -171,4 +175,14 @@ def unheld(text: str) -> TokenResponse:
 
 def confirm(*, attempt: Attempt) -> None:
     """The right six characters were typed where the patient began: attach what was held."""
-    attach(attempt, unheld(attempt.grant))
+    try:
+        attach(attempt, unheld(attempt.grant))
+    except TransitionRefused:  # a double click: the other request attached it
+        attempt.refresh_from_db()
+
+
+@transaction.atomic
+def reject(*, attempt: Attempt) -> None:
+    """Too many wrong codes: whoever types has not seen the right one. What was granted is given back to the portal."""
+    connections.revoke_unattached(attempt)
+    fail(attempt, "oauth_callback_failed", hint="six-character code typed wrong too often")
