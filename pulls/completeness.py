@@ -81,6 +81,5 @@ def _summary(name: str, pull: Pull) -> str:
 def _of_access(connection: Connection) -> list[str]:
     if connection.is_active:
         return []
-    return [
-        f"Access to {connection.source.name} has ended ({connection.status}): the patient must reconnect for new records."
-    ]
+    name, status = connection.source.name, connection.status
+    return [f"Access to {name} has ended ({status}): the patient must reconnect for new records."]

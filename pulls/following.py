@@ -85,7 +85,7 @@ def binary(reference: Reference, answer: Answer) -> Entry:
 
 
 def skip_what_is_not_to_be_fetched(pull: Pull) -> None:
-    """Settle references that need no call: what we hold already, and what stands on another host (no token goes there)."""
+    """Settle references that need no call: what we hold already, and what is on another host (no token goes there)."""
     pending = pull.references.filter(status=Reference.Status.PENDING)
     base = pull.connection.source.fhir_base_url
     for reference in pending.filter(target__contains="://").iterator():

@@ -1,6 +1,7 @@
 """Marking what vanished: resources that a complete answer no longer holds (smart-fhir.md 7.6, `pull-deleted-upstream`).
 
-Never from a refused, broken-off or unasked search: absence must be the portal's word, not our failure. Nothing is deleted.
+Never from a refused, broken-off or unasked search: absence must be the portal's word, not our failure. Nothing is
+deleted.
 """
 
 from django.utils import timezone

@@ -141,7 +141,7 @@ class Search(models.Model):
 
 
 class Page(models.Model):
-    """One answer of a search that is stored: what the manifest counts, what tells a loop, and which resources it held."""
+    """One stored answer of a search: what the manifest counts, what tells a loop, and which resources it held."""
 
     search = models.ForeignKey(Search, on_delete=models.CASCADE, related_name="page_rows")
     number = models.PositiveIntegerField()

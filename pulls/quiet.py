@@ -24,7 +24,7 @@ def next_pull_time(connection: Connection, now: datetime) -> datetime:
 
 
 def after_quiet_hours(quiet_hours: list | None, at: datetime) -> datetime:
-    """`at`, or the end of the quiet hours it falls in. `quiet_hours` is `[first, last]` in UTC: [22, 6] is 22:00–06:00."""
+    """`at`, or the end of the quiet hours it falls in: `[first, last]` in UTC, [22, 6] is 22:00–06:00."""
     if not quiet_hours:
         return at
     first, last = quiet_hours

@@ -37,6 +37,7 @@ class RecordPage:
     """A page of records with the cursors to what comes after and before it."""
 
     records: list[Record]
+    has_more: bool
     next_cursor: str | None
     previous_cursor: str | None
 
@@ -58,7 +59,7 @@ def select(patient: Patient, selection: Selection):
 def read_page(
     patient: Patient, selection: Selection, *, count: int, starting_after: str | None, ending_before: str | None
 ) -> RecordPage:
-    """One page, oldest landing first. The next cursor is given on the last page too: a consumer keeps it and comes back."""
+    """One page, oldest landing first."""
     filters = selection.filters | {"patient": patient.pk}
     records = select(patient, selection)
     if ending_before:
@@ -67,15 +68,19 @@ def read_page(
         return _page(rows, filters, has_more=True, has_previous=len(rows) == count)
     position = read_cursor(starting_after, filters) if starting_after else 0
     rows = list(records.filter(position__gt=position)[: count + 1])
-    return _page(rows[:count], filters, has_more=len(rows) > count, has_previous=position > 0, at=position)
+    return _page(rows[:count], filters, has_more=len(rows) > count, has_previous=position > 0)
 
 
-def _page(rows: list[Record], filters: dict, *, has_more: bool, has_previous: bool, at: int = 0) -> RecordPage:
-    last, first = (rows[-1].position, rows[0].position) if rows else (at, at)
+def _page(rows: list[Record], filters: dict, *, has_more: bool, has_previous: bool) -> RecordPage:
+    """The next cursor is given with every page that holds something, the last one too: a consumer that keeps its last
+    cursor comes back with it for what has landed since. An empty page has none, so that paging until null ends."""
+    if not rows:
+        return RecordPage([], False, None, None)
     return RecordPage(
         rows,
-        issue_cursor(last, filters) if has_more else None,
-        issue_cursor(first, filters) if has_previous and rows else None,
+        has_more,
+        issue_cursor(rows[-1].position, filters),
+        issue_cursor(rows[0].position, filters) if has_previous else None,
     )
 
 

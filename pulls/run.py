@@ -1,7 +1,7 @@
 """A worker's run of one pull: plan, search, follow references, settle (DESIGN 4, "Pull").
 
-Threads only fetch. What they bring is judged and stored here, in one thread: writes for a patient are serialised anyway,
-and the next page is already on its way while this one is stored.
+Threads only fetch. What they bring is judged and stored here, in one thread: writes for a patient are serialised
+anyway, and the next page is already on its way while this one is stored.
 """
 
 import random

@@ -178,7 +178,7 @@ class SearchTarget:
         )  # fmt: skip
 
     def _restart(self) -> Callable[[], None]:
-        """The portal forgot the paging session (Epic 4113): once more from the first page, where nothing is stored twice."""
+        """The portal forgot the paging session (Epic 4113): once more from the first page; nothing is stored twice."""
         self.search.restarted, self.search.next_url = True, None
         self.url, self.has_more, self.seen = first_url(self.pull, self.search), True, set()
         return self.search.save

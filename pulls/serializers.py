@@ -53,7 +53,7 @@ def records_body(patient: Patient, page: RecordPage, selection: Selection) -> by
     key = data_key(patient)
     items = [_item(patient, record, key, selection.changes) for record in page.records]
     ends = {
-        "has_more": page.next_cursor is not None,
+        "has_more": page.has_more,
         "next_cursor": page.next_cursor,
         "previous_cursor": page.previous_cursor,
         "patient_id": patient.patient_id,
