@@ -1,27 +1,21 @@
 """The pretend portals' addresses, to be mounted at `/sandbox/`. `{variant}` is a slug of `variants.py`."""
 
-from dataclasses import replace
-
 from django.urls import path, register_converter
 
 from portals.sandbox import fhir, listings, oauth, pages
-from portals.sandbox.variants import VARIANTS, Variant
+from portals.sandbox.variants import Variant, find
 
 app_name = "sandbox"
 
 
 class VariantConverter:
-    """A slug; `at-<anything>` is a portal of its own that behaves like the plain one, for catalogues of many."""
-
     regex = "[a-z0-9-]{1,40}"
 
     def to_python(self, value: str) -> Variant:
-        if value.startswith("at-"):
-            return replace(VARIANTS["plain"], slug=value, name="Patient portal")
-        try:
-            return VARIANTS[value]
-        except KeyError:
-            raise ValueError(value) from None
+        variant = find(value)
+        if not variant:
+            raise ValueError(value)
+        return variant
 
     def to_url(self, value: Variant) -> str:
         return value.slug

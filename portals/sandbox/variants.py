@@ -3,7 +3,7 @@
 A variant is data. Every rule of the sandbox reads the field named for it; nothing asks for a slug.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 ALL_METHODS = (*SECRET_METHODS, "private_key_jwt", "none")
@@ -230,3 +230,10 @@ _TABLE = (
 
 VARIANTS: dict[str, Variant] = {variant.slug: variant for variant in _TABLE}
 PORTALS: tuple[Variant, ...] = tuple(variant for variant in _TABLE if not variant.writable)
+
+
+def find(slug: str) -> Variant | None:
+    """The variant of that slug. `at-<anything>` is a portal of its own that behaves like the plain one."""
+    if slug.startswith("at-"):
+        return replace(VARIANTS["plain"], slug=slug, name="Patient portal")
+    return VARIANTS.get(slug)

@@ -47,6 +47,12 @@ def test_an_unknown_portal_is_not_there(client):
     assert client.get("/sandbox/nowhere/fhir/metadata").status_code == 404
 
 
+def test_any_slug_that_begins_with_at_is_a_plain_portal_of_its_own(connected):
+    willow = connected("at-willow-creek")
+    assert willow.get(f"Patient/{willow.patient}").status_code == 200
+    assert willow.get(f"http://testserver/sandbox/plain/fhir/Patient/{willow.patient}").status_code == 401
+
+
 CONNECTING = [
     variant.slug
     for variant in PORTALS
