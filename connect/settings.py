@@ -319,6 +319,7 @@ LOGGING = {"level": LOG_LEVEL, "json": env.bool("LOG_JSON", not EMBEDDED)}
 # --- Operations ----------------------------------------------------------------------------------
 # /health/ready and /metrics answer callers in these networks, and whoever sends the token.
 OPERATIONS_NETWORKS = env.list(
-    "OPERATIONS_NETWORKS", default=["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+    "OPERATIONS_NETWORKS",
+    default=["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"],
 )
 OPERATIONS_TOKEN = env.str("OPERATIONS_TOKEN", "")

@@ -51,7 +51,11 @@ def end_flows() -> int:
     now = timezone.now()
     at_portal = Attempt.objects.filter(flow=OuterRef("pk"), status="pending")
     just_back = Attempt.objects.filter(flow=OuterRef("pk"), settled_at__gt=now - TIME_TO_PRESS_DONE)
-    due = PatientFlow.objects.filter(status="open", expires_at__lte=now).exclude(Exists(at_portal)).exclude(Exists(just_back))
+    due = (
+        PatientFlow.objects.filter(status="open", expires_at__lte=now)
+        .exclude(Exists(at_portal))
+        .exclude(Exists(just_back))
+    )
     flows = list(due.order_by("expires_at")[:BATCH])
     for flow in flows:
         expire(flow)

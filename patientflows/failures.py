@@ -38,7 +38,9 @@ def explain(failure_code: str, portal: str) -> Explanation:
         case "patient_missing":
             return Explanation(
                 _("The portal did not share a record"),
-                _("%(portal)s did not tell us whose record to get. At its sign-in, please choose a person and keep the boxes ticked.")
+                _(
+                    "%(portal)s did not tell us whose record to get. At its sign-in, please choose a person and keep the boxes ticked."
+                )
                 % {"portal": portal},
             )
         case "portal_misconfigured" | "invalid_scope":

@@ -118,7 +118,9 @@ class Attempt(Transitions, models.Model):
     scope = models.TextField(blank=True, help_text="Asked for.")
     failure_code = models.CharField(max_length=40, null=True)
     failure_at = models.DateTimeField(null=True)
-    operator_hint = models.CharField(max_length=200, blank=True, help_text="Our own words for operators; no portal text.")
+    operator_hint = models.CharField(
+        max_length=200, blank=True, help_text="Our own words for operators; no portal text."
+    )
     connection = models.ForeignKey(Connection, null=True, on_delete=models.SET_NULL, related_name="attempts")
     reconnected = models.BooleanField(default=False)
     expires_at = models.DateTimeField()

@@ -39,11 +39,15 @@ urlpatterns = [
     path("my/<str:token>/receipts/<str:receipt_id>", personal_pages.receipt, name="my-receipt"),
     path(
         "my/<str:token>/receipts/<str:receipt_id>/receipt.json",
-        personal_pages.receipt_file, {"form": "receipt"}, name="my-receipt-file",
+        personal_pages.receipt_file,
+        {"form": "receipt"},
+        name="my-receipt-file",
     ),
     path(
         "my/<str:token>/receipts/<str:receipt_id>/consent.json",
-        personal_pages.receipt_file, {"form": "consent"}, name="my-receipt-consent",
+        personal_pages.receipt_file,
+        {"form": "consent"},
+        name="my-receipt-consent",
     ),
     path("my/<str:token>/email", personal_pages.email, name="my-email"),
     path("my/<str:token>/turn-off", personal_pages.turn_off, name="my-turn-off"),

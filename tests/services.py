@@ -35,5 +35,7 @@ def has_chromium() -> bool:
 if __name__ == "__main__":
     missing = [url for url in sys.argv[1:] if not is_reachable(url)]
     for url in missing:
-        print(f"Nothing answers at {urlsplit(url).scheme}://{urlsplit(url).netloc.rpartition('@')[2]}: its tests are left out.")
+        print(
+            f"Nothing answers at {urlsplit(url).scheme}://{urlsplit(url).netloc.rpartition('@')[2]}: its tests are left out."
+        )
     sys.exit(1 if missing else 0)

@@ -5,22 +5,16 @@ call. Any number of workers, processes and hosts may drain at once: the claims k
 leaves leases that run out; its events are sent again under the same ids.
 """
 
-import functools
-import queue
 import secrets
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import structlog
-from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
 
 from webhooks import claims, sequence, settling, waking
-from webhooks.claims import Parcel
 from webhooks.lanes import Lanes
-from webhooks.sending import Receipt, send
 
 log = structlog.get_logger(__name__)
 
@@ -50,13 +44,8 @@ def drain(*, hot_seconds: float = HOT_SECONDS, round_seconds: float = ROUND_SECO
         _one_a_process.release()
 
 
-@functools.cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(settings.WEBHOOK_THREADS, thread_name_prefix="webhook")
-
-
 class _Round:
-    """One run of `drain`: what is in flight, the receipts that have come back, and how awake it is.
+    """One run of `drain`: what is in flight, and how awake it is.
 
     Hot: events came a moment ago, so it looks every 10 ms and nobody needs to wake it. Cold: it waits for attempts
     that take long, and events wake a worker again.
@@ -68,8 +57,7 @@ class _Round:
         self.hot_until = 0.0
         self.is_awake = True
         self.told_at = 0.0
-        self.lanes = Lanes(settings.WEBHOOK_THREADS, settings.WEBHOOK_THREADS_PER_ENDPOINT)
-        self.receipts: queue.SimpleQueue[Receipt] = queue.SimpleQueue()
+        self.lanes = Lanes()
         self.fence = secrets.randbits(63)
 
     def run(self) -> bool:
@@ -109,37 +97,19 @@ class _Round:
         numbered = sequence.number_new_events()
         due = claims.due_endpoints(now)
         rooms = self.lanes.rooms(due)
-        for parcel in claims.claim(rooms, fence=self.fence, now=now) if rooms else ():
-            self._hand_over(parcel)
+        if rooms:
+            self.lanes.carry(claims.claim(rooms, fence=self.fence, now=now))
         if numbered or any(not endpoint.failing_since for endpoint in rooms):
             self.hot_until = time.monotonic() + self.hot_seconds
         return bool(due)
 
-    def _hand_over(self, parcel: Parcel) -> None:
-        self.lanes.of(parcel.endpoint).take(parcel.endpoint.pk)
-        _threads().submit(self._carry, parcel)
-
-    def _carry(self, parcel: Parcel) -> None:
-        self.receipts.put(send(parcel))
-
     def _settle(self) -> None:
         """Wait for receipts, a moment at most, and write them down."""
-        receipts = self._returned()
-        for receipt in receipts:
-            self.lanes.of(receipt.parcel.endpoint).give_back(receipt.parcel.endpoint.pk)
+        poll_seconds = HOT_POLL_SECONDS if self._is_hot else COLD_POLL_SECONDS
+        receipts = self.lanes.returned(wait_seconds=poll_seconds, at_most=GROUP)
         if not receipts:
             return
         try:
             settling.settle(receipts)
         except DatabaseError as error:  # the leases run out and the events are sent again
             log.error("webhooks.settling_failed", events=len(receipts), error=type(error).__name__)
-
-    def _returned(self) -> list[Receipt]:
-        receipts = []
-        try:
-            receipts.append(self.receipts.get(timeout=HOT_POLL_SECONDS if self._is_hot else COLD_POLL_SECONDS))
-            while len(receipts) < GROUP:
-                receipts.append(self.receipts.get_nowait())
-        except queue.Empty:
-            pass
-        return receipts

@@ -1,72 +1,144 @@
-"""Who may have how many attempts in flight: what keeps one slow or dead endpoint from delaying another's events.
+"""Whose attempts run when: what keeps one slow or dead endpoint from delaying another's events.
 
 Endpoints whose last attempt failed share a few threads of their own, so however many of them wait for a time-out, the
-others never wait for them. Among the rest nobody takes more than half of what is free: a burst for one endpoint leaves
-room for the next one's first event.
+others never wait for them. Among the rest none takes more than half of the free threads, and a thread serves the
+endpoints in turn: a burst for one leaves room for the next one's first event.
 """
 
+import functools
+import queue
+import threading
 import time
-from collections import Counter
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from django.conf import settings
+
+from webhooks.claims import Parcel
 from webhooks.models import Endpoint
+from webhooks.sending import Receipt, send
 
 # An endpoint that fails fast must not be tried a thousand times a second for as long as its backlog lasts.
 FAILING_PAUSE_SECONDS = 0.1
+# Parcels that wait behind each running attempt, so that threads are busy while the database is.
+HEALTHY_AHEAD = 2
+
+
+@functools.cache
+def _threads(name: str, count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix=f"webhook-{name}")
 
 
 @dataclass
+class Line:
+    """One endpoint's parcels in this process: claimed and not yet back, of which some still wait for a thread."""
+
+    waiting: deque[Parcel] = field(default_factory=deque)
+    claimed: int = 0
+    carriers: int = 0
+    rests_until: float = 0.0
+
+
 class Lane:
-    """Room for `size` attempts, at most `per_endpoint` of them for one endpoint, which then rests for a pause."""
+    """`size` threads shared by some endpoints, `per_endpoint` for one at most."""
 
-    size: int
-    per_endpoint: int
-    pause_seconds: float = 0
-    in_flight: Counter = field(default_factory=Counter)
-    rests_until: dict[str, float] = field(default_factory=dict)
+    def __init__(self, name: str, *, size: int, per_endpoint: int, ahead: int, pause_seconds: float, receipts):
+        self.threads = _threads(name, size)
+        self.size, self.per_endpoint, self.ahead, self.pause_seconds = size, per_endpoint, ahead, pause_seconds
+        self.receipts: queue.SimpleQueue[Receipt] = receipts
+        self.lines: dict[str, Line] = {}
+        self.carriers = 0
+        self.lock = threading.Lock()
 
-    def room_for(self, endpoint_id: str, promised: int = 0) -> int:
-        """Attempts that may begin now, when `promised` others are about to."""
-        if time.monotonic() < self.rests_until.get(endpoint_id, 0):
+    def room_for(self, endpoint_id: str) -> int:
+        """How many parcels of this endpoint may be claimed now."""
+        line = self.lines.get(endpoint_id) or Line()
+        if time.monotonic() < line.rests_until or self.carriers >= 2 * self.size:
             return 0
-        free = self.size - self.in_flight.total() - promised
-        fair_share = (free + 1) // 2
-        return max(0, min(self.per_endpoint - self.in_flight[endpoint_id], fair_share))
+        return max(0, self._carriers_for(line) * (1 + self.ahead) - line.claimed)
 
-    def take(self, endpoint_id: str) -> None:
-        self.in_flight[endpoint_id] += 1
-        if self.pause_seconds:
-            self.rests_until[endpoint_id] = time.monotonic() + self.pause_seconds
+    def _carriers_for(self, line: Line) -> int:
+        """Threads it may keep busy: one in any case, which then waits its turn."""
+        free = max(0, self.size - self.carriers)
+        return max(1, min(self.per_endpoint, line.carriers + (free + 1) // 2))
+
+    def carry(self, endpoint_id: str, parcels: list[Parcel]) -> None:
+        """Send these parcels; each comes back as a receipt."""
+        line = self.lines.setdefault(endpoint_id, Line())
+        line.claimed += len(parcels)
+        line.rests_until = time.monotonic() + self.pause_seconds
+        with self.lock:
+            line.waiting.extend(parcels)
+            starting = max(0, min(len(line.waiting), self._carriers_for(line) - line.carriers))
+            line.carriers += starting
+            self.carriers += starting
+        for _ in range(starting):
+            self.threads.submit(self._carry_one, line)
+
+    def _carry_one(self, line: Line) -> None:
+        """A thread's turn: one parcel, then to the end of the queue, so that every endpoint gets its turn."""
+        with self.lock:
+            if not line.waiting:
+                line.carriers -= 1
+                self.carriers -= 1
+                return
+            parcel = line.waiting.popleft()
+        self.receipts.put(send(parcel))
+        self.threads.submit(self._carry_one, line)
 
     def give_back(self, endpoint_id: str) -> None:
-        self.in_flight[endpoint_id] -= 1
-        if not self.in_flight[endpoint_id]:
-            del self.in_flight[endpoint_id]
+        self.lines[endpoint_id].claimed -= 1
+
+    @property
+    def in_flight(self) -> int:
+        return sum(line.claimed for line in self.lines.values())
 
 
 class Lanes:
-    """The two lanes of one worker: endpoints that answer, and endpoints whose last attempt failed."""
+    """The two lanes of one round: endpoints that answer, and endpoints whose last attempt failed."""
 
-    def __init__(self, threads: int, per_endpoint: int):
+    def __init__(self):
+        threads, per_endpoint = settings.WEBHOOK_THREADS, settings.WEBHOOK_THREADS_PER_ENDPOINT
         failing = max(1, threads // 4)
-        self.healthy = Lane(max(1, threads - failing), per_endpoint)
-        self.failing = Lane(failing, max(1, failing // 2), FAILING_PAUSE_SECONDS)
+        self.receipts: queue.SimpleQueue[Receipt] = queue.SimpleQueue()
+        self.healthy = Lane(
+            "healthy", size=max(1, threads - failing), per_endpoint=per_endpoint, ahead=HEALTHY_AHEAD, pause_seconds=0,
+            receipts=self.receipts,
+        )  # fmt: skip
+        self.failing = Lane(
+            "failing", size=failing, per_endpoint=max(1, failing // 2), ahead=0, pause_seconds=FAILING_PAUSE_SECONDS,
+            receipts=self.receipts,
+        )  # fmt: skip
 
     def of(self, endpoint: Endpoint) -> Lane:
         return self.failing if endpoint.failing_since else self.healthy
 
     @property
     def in_flight(self) -> int:
-        return self.healthy.in_flight.total() + self.failing.in_flight.total()
+        return self.healthy.in_flight + self.failing.in_flight
 
     def rooms(self, endpoints: list[Endpoint]) -> dict[Endpoint, int]:
-        """How many attempts each may begin now; those that may begin none are left out."""
-        rooms: dict[Endpoint, int] = {}
-        promised: Counter = Counter()
-        for endpoint in endpoints:
-            lane = self.of(endpoint)
-            room = lane.room_for(endpoint.pk, promised[id(lane)])
-            if room:
-                rooms[endpoint] = room
-                promised[id(lane)] += room
-        return rooms
+        """How many parcels of each may be claimed now; those with no room are left out."""
+        rooms = {endpoint: self.of(endpoint).room_for(endpoint.pk) for endpoint in endpoints}
+        return {endpoint: room for endpoint, room in rooms.items() if room}
+
+    def carry(self, parcels: list[Parcel]) -> None:
+        by_endpoint: dict[Endpoint, list[Parcel]] = {}
+        for parcel in parcels:
+            by_endpoint.setdefault(parcel.endpoint, []).append(parcel)
+        for endpoint, some in by_endpoint.items():
+            self.of(endpoint).carry(endpoint.pk, some)
+
+    def returned(self, *, wait_seconds: float, at_most: int) -> list[Receipt]:
+        """Receipts that have come back, after waiting a moment for the first."""
+        receipts: list[Receipt] = []
+        try:
+            receipts.append(self.receipts.get(timeout=wait_seconds))
+            while len(receipts) < at_most:
+                receipts.append(self.receipts.get_nowait())
+        except queue.Empty:
+            pass
+        for receipt in receipts:
+            self.of(receipt.parcel.endpoint).give_back(receipt.parcel.endpoint.pk)
+        return receipts

@@ -69,10 +69,14 @@ class Store:
             for table in ("records", "marks", "events"):
                 database.execute(f"DELETE FROM {table} WHERE patient_id = ?", (old,))  # noqa: S608 - our own words
             database.execute("DELETE FROM calls WHERE visitor = ?", (visitor,))
-            database.execute("UPDATE visitors SET patient_id = ?, flow_id = NULL WHERE visitor = ?", (patient_id, visitor))
+            database.execute(
+                "UPDATE visitors SET patient_id = ?, flow_id = NULL WHERE visitor = ?", (patient_id, visitor)
+            )
 
     # Calls ----------------------------------------------------------------------------------------
-    def add_call(self, visitor: str, *, key: str, method: str, path: str, status: int, sent: str, received: str) -> None:
+    def add_call(
+        self, visitor: str, *, key: str, method: str, path: str, status: int, sent: str, received: str
+    ) -> None:
         """A call made for this visitor. One of the same `key` takes the place of the one before: that is polling."""
         self._write(
             "INSERT INTO calls (visitor, key, at, times, method, path, status, sent, received) "

@@ -119,7 +119,7 @@ def test_a_busy_port_is_one_clear_line(demo):
 
 def test_a_wrong_python_is_one_clear_line(tmp_path):
     old = tmp_path / "python3"
-    old.write_text("#!/bin/sh\n[ \"$1\" = --version ] && echo Python 3.9.2 && exit 0\nexit 1\n")
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2 && exit 0\nexit 1\n')
     old.chmod(0o755)
     for name in ("python3.13", "python3.12", "python3.11"):
         os.symlink(old, tmp_path / name)

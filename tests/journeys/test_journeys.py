@@ -139,7 +139,9 @@ def test_a_parent_shares_a_childs_record(stack, receiver, page, patient_id):
 
 
 def test_a_name_out_of_the_whole_catalogue_leads_to_a_portal_that_works(stack, receiver, page, patient_id):
-    source = next(source for source in stack.every("/connections", q="children's hospital") if source["type"] != "sandbox")
+    source = next(
+        source for source in stack.every("/connections", q="children's hospital") if source["type"] != "sandbox"
+    )
     flow = open_flow(stack, receiver, patient_id, connection_id=source["id"])
     page.goto(flow["url"])
     patient.log_in(page)

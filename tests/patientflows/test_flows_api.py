@@ -20,7 +20,9 @@ def a_source(name="Mayo Clinic", base="https://fhir.mayo.example/r4", environmen
 
 
 def listening(organization) -> Endpoint:
-    endpoint = Endpoint(organization=organization, environment="sandbox", url="https://app.example.org/hooks", events=["*"])
+    endpoint = Endpoint(
+        organization=organization, environment="sandbox", url="https://app.example.org/hooks", events=["*"]
+    )
     endpoint.secret = "whsec_c2VjcmV0"
     endpoint.save()
     return endpoint

@@ -5,7 +5,9 @@ from connect.organizations.models import Patient
 
 
 def test_a_patient_is_made_read_replaced_and_erased(api):
-    made = api.create("/patients", {"patient_id": "p-1", "email": "ann@example.org", "metadata": {"plan": "gold"}}).json()
+    made = api.create(
+        "/patients", {"patient_id": "p-1", "email": "ann@example.org", "metadata": {"plan": "gold"}}
+    ).json()
     assert made == {
         "id": "p-1", "resource_type": "patient", "email": "ann@example.org", "name": None,
         "metadata": {"plan": "gold"}, "created_at": made["created_at"],

@@ -31,7 +31,8 @@ def test_the_body_has_the_contracts_keys(endpoint, receiver, happen, deliver):
             "object": "event",
             "type": "patient_flow.completed",
             "api_version": "2026-04-25",
-            "created_at": event.created_at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{event.created_at.microsecond // 1000:03d}Z",
+            "created_at": event.created_at.strftime("%Y-%m-%dT%H:%M:%S.")
+            + f"{event.created_at.microsecond // 1000:03d}Z",
             "patient_id": "p-1",
             "sequence": 1,
             "data": {"object": {"id": "pf_1", "status": "complete"}},

@@ -28,7 +28,9 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         with transaction.atomic():
-            owner, made = Organization.objects.get_or_create(slug=slugify(organization), defaults={"name": organization})
+            owner, made = Organization.objects.get_or_create(
+                slug=slugify(organization), defaults={"name": organization}
+            )
             if not made:
                 raise CommandError(f"The organisation {owner.name} exists already; make further keys in the admin.")
             if get_user_model().objects.filter(username=admin).exists():

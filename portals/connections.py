@@ -1,0 +1,88 @@
+"""How a grant becomes a connection: made, or revived for the same FHIR patient at the same source (contract 2)."""
+
+import json
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from connect.organizations.models import Patient
+from portals import timing
+from portals.models import Connection, Registration, Source
+from portals.payloads import emit_connection_event
+from portals.revocations import queue_revocation
+from portals.smart.discovery import SmartConfiguration
+from portals.smart.tokens import TokenResponse
+from webhooks.event_types import CONNECTION_ACTIVE
+
+
+@transaction.atomic
+def grant(
+    *, patient: Patient, source: Source, registration: Registration, tokens: TokenResponse,
+    configuration: dict | SmartConfiguration, scopes_asked: str, patient_flow_id: str | None,
+) -> tuple[Connection, bool]:  # fmt: skip
+    """Turn what the portal granted into an active connection, with its event; in the callback's transaction.
+
+    `configuration` is what discovery said when the patient left, and stays pinned. Returns the connection and whether
+    it was revived. Raises PatientMissing: whose records they are is never guessed.
+    """
+    connection, is_new = _row(patient, source, registration, tokens.require_patient())
+    pinned = configuration.to_dict() if isinstance(configuration, SmartConfiguration) else configuration
+    connection.take_grant(
+        registration_id=registration.pk, patient_flow_id=patient_flow_id, configuration=pinned,
+        scopes=tokens.granted(scopes_asked).split(), scopes_missing=list(tokens.scopes_missing(scopes_asked)),
+        access_token=tokens.access_token, refresh_token=tokens.refresh_token, **_life(tokens),
+    )  # fmt: skip
+    connection.registration = registration
+    emit_connection_event(CONNECTION_ACTIVE, connection, reconnected=not is_new)
+    return connection, not is_new
+
+
+def _row(patient: Patient, source: Source, registration: Registration, fhir_patient_id: str) -> tuple[Connection, bool]:
+    """The row of this grant, locked, and whether it was made just now."""
+    key = {"patient": patient, "source": source, "fhir_patient_id": fhir_patient_id}
+    rows = Connection.objects.select_for_update().filter(**key)
+    found = rows.first()
+    if found:
+        return found, False
+    try:
+        with transaction.atomic():
+            return Connection.objects.create(
+                organization_id=patient.organization_id,
+                environment=patient.environment,
+                registration=registration,
+                **key,
+            ), True
+    except IntegrityError:  # another callback made it between the two statements
+        return rows.get(), False
+
+
+def _life(tokens: TokenResponse) -> dict:
+    """The columns that say how long access lasts.
+
+    Without a refresh token it ends with the access token: that is when the row is due, to be ended. An end that is
+    less than the notice away is no news to anybody.
+    """
+    now = timezone.now()
+    expires_at = timing.expires_at(now, tokens.expires_in_seconds)
+    renewable = tokens.refresh_token is not None
+    ends_at = tokens.grant_ends_at or (None if renewable else expires_at)
+    is_near = ends_at is not None and ends_at <= now + timing.EXPIRY_NOTICE
+    return {
+        "renewable": renewable,
+        "access_expires_at": expires_at,
+        "access_ends_at": ends_at,
+        "expiry_announced_at": now if is_near else None,
+        "refresh_due_at": timing.refresh_due_at(now, tokens.expires_in_seconds) if renewable else expires_at,
+        "refreshed_at": None,
+    }
+
+
+def revoke_unattached(attempt) -> None:
+    """Give back what a portal granted to an attempt that was never confirmed; in the transaction that ends it."""
+    held = json.loads(attempt.grant) if attempt.grant else {}
+    for token_type in ("refresh_token", "access_token"):
+        if held.get(token_type):
+            queue_revocation(
+                source=attempt.source, registration_id=attempt.registration_id, token=held[token_type],
+                token_type=token_type, configuration=SmartConfiguration.from_dict(attempt.configuration),
+            )  # fmt: skip
