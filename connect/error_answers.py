@@ -8,8 +8,16 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from connect.errors import (
-    ApiError, BadRequest, Forbidden, InternalError, InvalidData, MethodNotAllowed, MissingApiKey, PayloadTooLarge,
-    ResourceNotFound, envelope,
+    ApiError,
+    BadRequest,
+    Forbidden,
+    InternalError,
+    InvalidData,
+    MethodNotAllowed,
+    MissingApiKey,
+    PayloadTooLarge,
+    ResourceNotFound,
+    envelope,
 )  # fmt: skip
 
 log = structlog.get_logger(__name__)

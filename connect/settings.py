@@ -276,6 +276,7 @@ CELERY_BEAT_SCHEDULE = {
     "deliver-due-events": {"task": "webhooks.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
     "prune-webhook-history": {"task": "webhooks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "refresh-due-connections": {"task": "portals.refresh_due", "schedule": 5.0, "options": {"expires": 20}},
+    "end-due-access": {"task": "portals.end_due", "schedule": 30.0, "options": {"expires": 60}},
     "revoke-due-tokens": {"task": "portals.revoke_due", "schedule": 15.0, "options": {"expires": 30}},
     "run-due-pulls": {"task": "pulls.run_due", "schedule": 3.0, "options": {"expires": 10}},
     "expire-due-flows": {"task": "patientflows.expire_due", "schedule": 5.0, "options": {"expires": 20}},
@@ -295,6 +296,7 @@ OUTBOUND_CONNECTIONS_PER_HOST = env.int("OUTBOUND_CONNECTIONS_PER_HOST", 16)
 # --- Product figures -----------------------------------------------------------------------------
 WEBHOOK_THREADS = env.int("WEBHOOK_THREADS", 48)
 WEBHOOK_THREADS_PER_ENDPOINT = 12
+REFRESH_THREADS = env.int("REFRESH_THREADS", 16)
 WEBHOOK_ATTEMPT_DAYS = env.int("WEBHOOK_ATTEMPT_DAYS", 30)
 WEBHOOK_EVENT_DAYS = env.int("WEBHOOK_EVENT_DAYS", 90)
 FLOW_LIFETIME_SECONDS = 1800

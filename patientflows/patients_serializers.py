@@ -8,6 +8,7 @@ from connect.organizations.views import StrictSerializer
 from connect.pagination import PageQuery
 from patientflows.models import Attempt
 from portals.models import Connection
+from portals.serializers import ConnectionBody
 
 
 class NewPatient(StrictSerializer):
@@ -40,29 +41,6 @@ class PatientBody(serializers.Serializer):
         return {**super().to_representation(patient), "resource_type": "patient"}
 
 
-class GrantBody(serializers.Serializer):
-    """A connection of a patient: a grant at a source. `connection_id` is the source's id (contract 1.3)."""
-
-    id = serializers.CharField()
-    resource_type = serializers.ReadOnlyField(default="connection")
-    patient_flow_id = serializers.CharField(allow_null=True)
-    connection_id = serializers.CharField(source="source_id")
-    status = serializers.CharField()
-    scopes = serializers.ListField()
-    failure_code = serializers.CharField(allow_null=True)
-    failure_at = InstantField(allow_null=True)
-    created_at = InstantField()
-    updated_at = InstantField()
-    renewable = serializers.BooleanField(allow_null=True)
-    scopes_missing = serializers.ListField()
-    access_ends_at = InstantField(allow_null=True)
-    last_pulled_at = InstantField(allow_null=True)
-    next_pull_at = InstantField(allow_null=True)
-
-    def to_representation(self, connection):
-        return {**super().to_representation(connection), "resource_type": "connection"}
-
-
 def attempt_body(attempt: Attempt) -> dict:
     """An attempt that never became a grant, in the shape of a connection; its `id` is null."""
     instant = InstantField().to_representation
@@ -84,5 +62,5 @@ def connections_of(patient: Patient) -> list[dict]:
     for attempt in ended[:200]:
         if attempt.source_id not in granted:
             failed.setdefault(attempt.source_id, attempt)
-    bodies = [GrantBody(connection).data for connection in grants] + [attempt_body(a) for a in failed.values()]
+    bodies = [ConnectionBody(connection).data for connection in grants] + [attempt_body(a) for a in failed.values()]
     return sorted(bodies, key=lambda body: body["created_at"], reverse=True)

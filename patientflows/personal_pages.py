@@ -6,7 +6,7 @@ from django.http import HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from connect.audit.actions import Actor, record
+from connect.audit.actions import Actor
 from connect.errors import Throttled
 from connect.throttling import spend
 from patientflows import patients, personal_links

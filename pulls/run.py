@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.utils import timezone
-from portals.refresh import AccessLost, access_token, fresh_access_token
 
+from portals.access import AccessLost, access_token, fresh_access_token
 from portals.smart.errors import SmartError
 from pulls import budgets, calls, planning, settle
 from pulls.calls import Answer, Verdict

@@ -40,5 +40,5 @@ def fall_asleep() -> None:
 def _tell(write) -> None:
     try:
         write()
-    except Exception as error:  # whatever the cache's library raises, deliveries go on
+    except Exception as error:  # noqa: BLE001 - whatever the cache's library raises, deliveries go on
         log.warning("webhooks.cache_unreachable", error=type(error).__name__)

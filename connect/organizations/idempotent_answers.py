@@ -13,8 +13,8 @@ from django.utils import timezone
 from rest_framework.response import Response
 
 from connect import idempotency
-from connect.errors import ApiError, ResourceConflict, envelope
 from connect.error_answers import as_api_error
+from connect.errors import ApiError, ResourceConflict, envelope
 from connect.organizations.models import IdempotentAnswer
 
 

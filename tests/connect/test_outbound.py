@@ -88,8 +88,8 @@ def test_many_more_calls_than_places_all_get_their_turn(server, local):
     done = []
 
     def work():
-        for policy in (PORTAL, WEBHOOK, PORTAL, WEBHOOK):
-            done.append(outbound.request("GET", server.url + "/", policy=policy).status)
+        policies = (PORTAL, WEBHOOK, PORTAL, WEBHOOK)
+        done.extend(outbound.request("GET", server.url + "/", policy=policy).status for policy in policies)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     [thread.start() for thread in threads]

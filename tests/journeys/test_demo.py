@@ -95,7 +95,13 @@ def test_a_child_that_dies_is_started_again(demo):
 def refused(environment: dict) -> str:
     """What the demo says when it cannot start."""
     ended = subprocess.run(
-        [sys.executable, "manage.py", "demo"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "manage.py", "demo"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert ended.returncode != 0
     assert "Traceback" not in ended.stderr
@@ -110,7 +116,12 @@ def test_a_second_demo_on_the_same_data_is_refused_in_one_line(demo):
 
 def test_a_busy_port_is_one_clear_line(demo):
     ended = subprocess.run(
-        ["bin/python-for-connect", "--port", str(demo.port)], cwd=ROOT, capture_output=True, text=True, timeout=30
+        ["bin/python-for-connect", "--port", str(demo.port)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert ended.returncode == 1
     assert ended.stderr.strip().startswith(f"Port {demo.port} is in use.")
@@ -124,7 +135,7 @@ def test_a_wrong_python_is_one_clear_line(tmp_path):
     for name in ("python3.13", "python3.12", "python3.11"):
         os.symlink(old, tmp_path / name)
     ended = subprocess.run(
-        [str(ROOT / "bin" / "python-for-connect")], capture_output=True, text=True, timeout=30,
+        [str(ROOT / "bin" / "python-for-connect")], capture_output=True, text=True, timeout=30, check=False,
         env={"PATH": str(tmp_path), "PYTHON": str(old)},
     )  # fmt: skip
     assert ended.returncode == 1

@@ -1,8 +1,8 @@
 """`/patient-flows` (contract 3): what comes in, what goes out, and who may see it."""
 
 import time_machine
-from django.test.utils import CaptureQueriesContext
 from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 
 from connect import ids
 from patientflows.expire import expire_due
@@ -30,12 +30,14 @@ def listening(organization) -> Endpoint:
 
 def test_it_makes_a_flow_and_its_patient(api):
     flow = api.create("/patient-flows", BODY).json()
-    assert flow["id"].startswith("pf_") and len(flow["id"]) == 29
+    assert flow["id"].startswith("pf_")
+    assert len(flow["id"]) == 29
     assert flow["resource_type"] == "patient_flow"
     assert flow["status"] == "open"
     assert flow["url"].startswith("http://127.0.0.1:8000/c/")
     assert (flow["connection_id"], flow["recommended_connection_ids"], flow["connections"]) == (None, [], [])
-    assert flow["created_at"].endswith("Z") and len(flow["created_at"]) == 24
+    assert flow["created_at"].endswith("Z")
+    assert len(flow["created_at"]) == 24
     assert api.get("/patients/p-1").json()["id"] == "p-1"
 
 

@@ -1,13 +1,10 @@
 """The admin of every app, in one place: its pages link in every direction and act on every app, and imports go down only."""
 
 from connect.operations.admin import (  # noqa: F401
-    audit,
     connections,
     flows,
     organizations,
     patients,
-    people,
-    portals,
     pulls,
     records,
     webhooks,

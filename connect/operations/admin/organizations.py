@@ -11,8 +11,12 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultiple, UnfoldAdminColorInputWidget, UnfoldAdminFileFieldWidget,
-    UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget,
+    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminColorInputWidget,
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
 )  # fmt: skip
 
 from connect.operations.admin import filters, labels, links, panels

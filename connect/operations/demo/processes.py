@@ -44,7 +44,7 @@ class Child:
 
         self.process = subprocess.Popen(
             self.command, cwd=self.folder, env=dict(self.environment), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=tie,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=tie,  # noqa: PLW1509
         )  # fmt: skip
         threading.Thread(target=self._print_lines, args=(self.process.stdout,), daemon=True).start()
 

@@ -13,7 +13,7 @@ class Command(BaseCommand):
         for model, field in sealed_columns():
             name = f"{model._meta.label}.{field.name}"
             looked, changed, broken = 0, 0, 0
-            for looked, changed, broken in reseal(model, field):
+            for looked, changed, broken in reseal(model, field):  # noqa: B007
                 self.stdout.write(f"{name}: {looked} looked at, {changed} re-sealed")
             if broken:
                 self.stderr.write(f"{name}: {broken} cannot be opened with any key of SEALING_KEYS")

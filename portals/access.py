@@ -1,0 +1,73 @@
+"""Access tokens for those who call portals: as they stand in their row, or fresh when a portal refused one.
+
+Every request reads the token anew, since a refresh may kill the old one at once (smart-fhir.md 7.6,
+`pull-access-token-killed-by-other-refresh`).
+"""
+
+import time
+from dataclasses import dataclass, field
+
+from portals.models import Connection
+from portals.refresh import lapse, refresh_connection
+from portals.smart.errors import PortalUnavailable, SmartError
+
+# As long as a token request of another worker can take.
+WAIT_SECONDS = 35
+POLL_SECONDS = 0.1
+
+
+class AccessLost(Exception):
+    """The connection is active no longer: only the patient can bring access back."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """An access token, and which one it is: the version moves with every new one."""
+
+    token: str = field(repr=False)
+    version: int
+
+
+def access_token(connection_id: str) -> AccessToken:
+    """The token as its row has it now. Raises AccessLost."""
+    return _token_of(_row(connection_id))
+
+
+def fresh_access_token(connection_id: str, *, rejected_version: int) -> AccessToken:
+    """A newer token than the one the portal refused.
+
+    Refreshes, or waits for the worker that is refreshing and uses its result. Raises AccessLost, and SmartError while
+    the portal's token endpoint cannot be had.
+    """
+    deadline = time.monotonic() + WAIT_SECONDS
+    while (row := _row(connection_id)).token_version == rejected_version:
+        if row.refresh_token is None:
+            lapse(row)
+            continue
+        if _refreshed(connection_id):
+            continue
+        if time.monotonic() > deadline:
+            raise PortalUnavailable("refresh_under_way")
+        time.sleep(POLL_SECONDS)
+    return _token_of(row)
+
+
+def _refreshed(connection_id: str) -> bool:
+    try:
+        return refresh_connection(connection_id, only_if_due=False)
+    except SmartError:
+        _row(connection_id)
+        raise
+
+
+def _row(connection_id: str) -> Connection:
+    row = Connection.objects.filter(pk=connection_id, status=Connection.Status.ACTIVE).first()
+    if row is None:
+        raise AccessLost(connection_id)
+    return row
+
+
+def _token_of(row: Connection) -> AccessToken:
+    if row.access_token is None:
+        raise AccessLost(row.pk)
+    return AccessToken(row.access_token, row.token_version)

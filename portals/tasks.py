@@ -1,0 +1,42 @@
+"""Doorways for workers."""
+
+from contextlib import suppress
+
+from celery import shared_task
+
+from portals import clock, revoke, sweep
+from portals import refresh as refreshing
+from portals.smart.errors import SmartError
+
+
+@shared_task(name="portals.refresh_due")
+def refresh_due() -> None:
+    """Refresh every connection that is due."""
+    if sweep.refresh_due():
+        refresh_due.delay()
+
+
+@shared_task(name="portals.refresh")
+def refresh(connection_id: str) -> None:
+    """Refresh one connection, if it is due."""
+    with suppress(SmartError):  # the row says why, and when it is tried again
+        refreshing.refresh_connection(connection_id)
+
+
+@shared_task(name="portals.end_due")
+def end_due() -> None:
+    """End access whose time is over, and announce what ends soon."""
+    sweep.end_due()
+
+
+@shared_task(name="portals.revoke_due")
+def revoke_due() -> None:
+    """Give tokens back to their portals."""
+    if revoke.revoke_due():
+        revoke_due.delay()
+
+
+@shared_task(name="portals.live_through")
+def live_through(connection_id: str) -> None:
+    """Let a sandbox connection live through the time it was given."""
+    clock.live_through(connection_id)
