@@ -2,11 +2,11 @@
 
 from functools import wraps
 
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from connect.audit.actions import Actor
+from connect.audit.actions import Actor, record
 from connect.errors import Throttled
 from connect.throttling import spend
 from patientflows import patients, personal_links
@@ -16,7 +16,9 @@ from patientflows.receipts import signing
 from patientflows.receipts.fhir_consent import consent_of
 from patientflows.receipts.issuing import document_of
 from patientflows.rendering import SeeOther, page, speaking
+from pulls import read
 
+NDJSON = "application/fhir+ndjson"
 VISITS_PER_MINUTE = 120  # of one address: far more than a person needs, far fewer than guessing would
 
 
@@ -101,6 +103,20 @@ def receipt_file(request, link, token, receipt_id, form):
 
 def receipt_of(link: PatientLink, receipt_id: str) -> Receipt | None:
     return link.patient.receipts.select_related("connection__source").filter(pk=receipt_id).first()
+
+
+@require_GET
+@with_link
+def download(request, link, token):
+    """Everything we have of the patient, as NDJSON in one file: streamed, whatever its size."""
+    patient = link.patient
+    record(
+        action="records.downloaded", by=patient_actor(request), organization_id=patient.organization_id,
+        environment=patient.environment, object_type="patient", object_id=patient.pk,
+    )  # fmt: skip
+    response = StreamingHttpResponse(read.stream(patient, read.Selection()), content_type=NDJSON)
+    response["Content-Disposition"] = 'attachment; filename="my-health-records.ndjson"'
+    return response
 
 
 @require_POST

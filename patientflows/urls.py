@@ -49,6 +49,7 @@ urlpatterns = [
         {"form": "consent"},
         name="my-receipt-consent",
     ),
+    path("my/<str:token>/records.ndjson", personal_pages.download, name="my-download"),
     path("my/<str:token>/email", personal_pages.email, name="my-email"),
     path("my/<str:token>/turn-off", personal_pages.turn_off, name="my-turn-off"),
     path("my/<str:token>/language", personal_pages.language, name="my-language"),

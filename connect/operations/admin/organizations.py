@@ -22,10 +22,10 @@ from unfold.widgets import (
 from connect.operations.admin import filters, labels, links, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import confirmed
-from connect.operations.logos import LogoUnreadable, as_png
 from connect.operations.site import staff_actor
 from connect.organizations import actions
 from connect.organizations.models import SCOPES, ApiKey, Environment, Organization
+from patientflows.branding import LogoRefused, clean_logo
 
 SCOPE_CHOICES = [(scope, scope) for scope in SCOPES]
 
@@ -35,7 +35,7 @@ class OrganizationForm(forms.ModelForm):
 
     new_logo = forms.FileField(
         required=False, label="Logo", widget=UnfoldAdminFileFieldWidget,
-        help_text="PNG, JPEG or WebP of 1 MiB at most; kept as PNG of 512 pixels a side at most.",
+        help_text="PNG, JPEG, WebP or GIF of 512 KB at most; kept as PNG of 512 pixels a side at most.",
     )  # fmt: skip
     remove_logo = forms.BooleanField(required=False, widget=UnfoldBooleanSwitchWidget)
 
@@ -51,8 +51,8 @@ class OrganizationForm(forms.ModelForm):
         if not upload:
             return None
         try:
-            return as_png(upload)
-        except LogoUnreadable as problem:
+            return clean_logo(upload.read())
+        except LogoRefused as problem:
             raise forms.ValidationError(str(problem)) from None
 
     def save(self, commit=True):
@@ -127,7 +127,7 @@ class OrganizationAdmin(OperationsAdmin):
     def look(self, organization):
         if organization.pk is None or organization._state.adding:
             return "Save first."
-        return links.outward(reverse("brand-preview", args=[organization.slug]), "See it as patients do")
+        return links.outward(reverse("patientflows:brand-preview", args=[organization.slug]), "See it as patients do")
 
     @confirmed(
         title="Make an API key", description="The key is shown once, in this window. Only its hash is kept.",
