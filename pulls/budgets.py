@@ -7,7 +7,7 @@ circuit for that portal only; after the wait one pull tries again (smart-fhir.md
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
@@ -37,9 +37,15 @@ def share(budget: PortalBudget) -> int:
 
 
 def slow_down(key: str, seconds: float | None) -> PortalBudget:
-    """The portal said it is too much: halve, and keep away for as long as it asked (at most an hour)."""
-    wait = timedelta(seconds=min(max(seconds or 2, 0.5), LONGEST_WAIT_SECONDS))
-    _change(key, concurrency=Greatest(F("concurrency") / 2, 1), not_before=timezone.now() + wait)
+    """The portal said it is too much: halve, and keep away for as long as it asked (at most an hour).
+
+    Calls that were under way together are told together: they halve once.
+    """
+    now = timezone.now()
+    until = now + timedelta(seconds=min(max(seconds or 2, 0.5), LONGEST_WAIT_SECONDS))
+    is_new = Q(not_before=None) | Q(not_before__lte=now)
+    _change(key, is_new, concurrency=Greatest(F("concurrency") / 2, 1), not_before=until)
+    _change(key, Q(not_before__lt=until), not_before=until)
     return look(key)
 
 
@@ -58,5 +64,5 @@ def note_success(budget: PortalBudget) -> None:
         _change(budget.key, failures=0, concurrency=Least(F("concurrency") + 1, PortalBudget.MOST))
 
 
-def _change(key: str, **columns) -> None:
-    PortalBudget.objects.filter(key=key).update(updated_at=timezone.now(), **columns)
+def _change(key: str, *only_if: Q, **columns) -> None:
+    PortalBudget.objects.filter(*only_if, key=key).update(updated_at=timezone.now(), **columns)

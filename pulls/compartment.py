@@ -85,7 +85,7 @@ EPIC_CARE_PLANS = by_category(*(f"{SNOMED}|{code}" for code in ("734163000", "38
 EPIC = Vendor(
     ways={
         "Observation": (OBSERVATION_CATEGORIES,),
-        "CarePlan": (EPIC_CARE_PLANS, by_category("assess-plan"), ALONE),
+        "CarePlan": ((*EPIC_CARE_PLANS, *by_category("assess-plan")), ALONE),
         "DocumentReference": (by_category("clinical-note"), ALONE),
         "MedicationRequest": (ACTIVE_ORDERS, ALONE),
     },

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from django.conf import settings
+from django.db import transaction
 
 from connect import outbound
 from pulls.calls import ACCEPT, Answer, Verdict
+from pulls.claims import hold
 from pulls.fhir.heads import Head
 from pulls.fhir.pages import Entry, NotFhir, digest_of, read_page
 from pulls.fhir.references import origin_of
 from pulls.models import Pull, Record, Reference
 from pulls.searching import references_to_follow
 from pulls.store import store_referenced, url_hash
+from pulls.targets import Target
 
-TRIES = 3
 STATUSES = {
     Verdict.REFUSED: Reference.Status.SKIPPED,
     Verdict.TOO_LARGE: Reference.Status.SKIPPED,
@@ -24,37 +26,33 @@ STATUSES = {
 }
 
 
-class ReferenceTarget:
+class ReferenceTarget(Target):
     """One thing to read by itself."""
 
-    has_more = False
-    siblings = ()
-
     def __init__(self, pull: Pull, reference: Reference):
-        self.pull, self.reference = pull, reference
         base = pull.connection.source.fhir_base_url.rstrip("/")
-        self.url = reference.target if "://" in reference.target else f"{base}/{reference.target}"
-        self.accept = f"{ACCEPT}, */*;q=0.5" if reference.is_document else ACCEPT
-        most = settings.DOCUMENT_MAX_BYTES
-        self.policy = replace(outbound.PORTAL_BINARY, max_body_bytes=most) if reference.is_document else outbound.PORTAL
-        self.tries = 0
-        self.token_version = 0
-        self.was_unauthorized = False
-
-    def may_try_again(self) -> bool:
-        self.tries += 1
-        return self.tries <= TRIES
+        super().__init__(pull, reference.target if "://" in reference.target else f"{base}/{reference.target}")
+        self.reference = reference
+        if reference.is_document:
+            self.accept = f"{ACCEPT}, */*;q=0.5"
+            self.policy = replace(outbound.PORTAL_BINARY, max_body_bytes=settings.DOCUMENT_MAX_BYTES)
 
     def read(self, answer: Answer) -> Callable[[], None]:
         """Judge the answer; the returned call stores it or notes why it is not here."""
         if answer.verdict != Verdict.OK:
             status = STATUSES.get(answer.verdict, Reference.Status.FAILED)
-            return lambda: self.reference.settle(status, answer.reason)
+            return lambda: self._settle(status, answer.reason)
         entry = self._entry(answer)
         if entry is None:
-            return lambda: self.reference.settle(Reference.Status.FAILED, "unreadable")
+            return lambda: self._settle(Reference.Status.FAILED, "unreadable")
         further = references_to_follow([entry], self.pull.connection.source.fhir_base_url)
         return lambda: store_referenced(self.pull, self.reference, entry, further)
+
+    def _settle(self, status: str, reason: str) -> None:
+        """Note why it is not here, unless the pull is another's by now. Raises LeaseLost."""
+        with transaction.atomic():
+            hold(self.pull)
+            self.reference.settle(status, reason)
 
     def _entry(self, answer: Answer) -> Entry | None:
         """The resource as it came; a document's plain bytes become the Binary that they are the content of."""

@@ -43,6 +43,7 @@ def _search(search: Search) -> dict:
         "pages_lost": search.lost_pages,
         "total": search.expected,
         "fetched": search.fetched,
+        "included": search.included,
         "kept": search.stored,
         "unchanged": search.unchanged,
         "unreadable": search.unreadable,

@@ -124,7 +124,8 @@ class Search(models.Model):
     lost_pages = models.JSONField(default=list, help_text="[{page, reason}] of pages that could not be had.")
     restarted = models.BooleanField(default=False)
     pages = models.PositiveIntegerField(default=0)
-    fetched = models.PositiveIntegerField(default=0)
+    fetched = models.PositiveIntegerField(default=0, help_text="Matches, as the portal's total counts them.")
+    included = models.PositiveIntegerField(default=0, help_text="What came along with them.")
     expected = models.PositiveIntegerField(null=True)
     stored = models.PositiveIntegerField(default=0)
     unchanged = models.PositiveIntegerField(default=0)
@@ -138,6 +139,18 @@ class Search(models.Model):
     @property
     def is_over(self) -> bool:
         return self.status not in (self.Status.PENDING, self.Status.RUNNING)
+
+    def start_over(self, **columns) -> None:
+        """From the first page on, in memory; the caller forgets the stored pages and saves."""
+        self.status, self.next_url, self.lost_pages = self.Status.PENDING, None, []
+        self.pages = self.fetched = self.included = self.unchanged = self.unreadable = 0
+        for name, value in columns.items():
+            setattr(self, name, value)
+
+    def forget_pages(self) -> None:
+        """Delete what tells which pages were seen and what was damaged in them."""
+        self.page_rows.all().delete()
+        self.unreadable_rows.all().delete()
 
 
 class Page(models.Model):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pulls.models import Pull, Reference, Search
 
+LASTING = ("http_404", "http_410", "unreadable")
 BAD = (Search.Status.REFUSED, Search.Status.FAILED, Search.Status.PARTIAL)
 
 
@@ -57,8 +58,14 @@ def types_lacking(pull: Pull) -> list[TypeProgress]:
     return [progress for progress in progress_of(pull) if progress.status in BAD]
 
 
-def documents_lacking(pull: Pull) -> bool:
-    return pull.references.filter(is_document=True, status=Reference.Status.FAILED).exists()
+def may_get_better(pull: Pull) -> bool:
+    """Whether what lacks may be had by asking again soon: a refusal will stand, a failure may not."""
+    searches = pull.searches.filter(status__in=[Search.Status.FAILED, Search.Status.PARTIAL])
+    return (
+        bool(pull.error)
+        or searches.exists()
+        or pull.references.filter(status=Reference.Status.FAILED).exclude(reason__in=LASTING).exists()
+    )
 
 
 def status_of_pull(pull: Pull) -> str:

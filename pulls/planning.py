@@ -95,7 +95,11 @@ def qualify_patient(pull: Pull) -> bool:
     searches = pull.searches.exclude(resource_type="Patient")
     if not pull.is_full or searches.filter(fetched__gt=0).exists() or searches.filter(is_typed=True).exists():
         return False
-    empty = searches.filter(status=Search.Status.DONE)
+    empty = list(searches.filter(status=Search.Status.DONE))
     with transaction.atomic():
         hold(pull)
-        return empty.update(status=Search.Status.PENDING, is_typed=True, next_url=None) > 0
+        for search in empty:
+            search.start_over(is_typed=True)
+            search.forget_pages()
+            search.save()
+    return bool(empty)

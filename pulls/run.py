@@ -29,6 +29,7 @@ BACKOFF_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 15
 BUDGET_AGE_SECONDS = 1.0
 REFERENCE_BATCH = 200
+MOST_BUSY_ANSWERS = 25
 
 
 class PortalAway(Exception):
@@ -68,6 +69,7 @@ class PullRun:
         self.pull = pull
         self.source = pull.connection.source
         self.budget_read_at = 0.0
+        self.busy_in_a_row = 0
         pull.amend(portal_key=budgets.key_of(self.source))
 
     def go(self) -> None:
@@ -120,7 +122,7 @@ class PullRun:
             case Verdict.UNAUTHORIZED:
                 self.renew_token(target)
                 queue.again(target)
-            case Verdict.BUSY:
+            case Verdict.BUSY if target.may_wait():
                 self.slow_down(answer)
                 queue.again(target, self.pause())
             case Verdict.UNAVAILABLE if target.may_try_again():
@@ -133,6 +135,7 @@ class PullRun:
         """Store what came. The next page is asked for first, so that it travels while this one is stored."""
         if answer.verdict == Verdict.OK:
             budgets.note_success(self.budget)
+            self.busy_in_a_row = 0
         take = target.read(answer)
         if target.has_more:
             self.submit(queue, target)
@@ -153,8 +156,10 @@ class PullRun:
             raise PortalAway("token_endpoint_unavailable", timezone.now() + wait) from error
 
     def slow_down(self, answer: Answer) -> None:
+        """Keep away as long as the portal asks; where that is long, or nothing else is heard, the pull waits."""
         self.budget = budgets.slow_down(self.pull.portal_key, answer.retry_after_seconds)
-        if self.pause() > LONGEST_PAUSE_SECONDS:
+        self.busy_in_a_row += 1
+        if self.pause() > LONGEST_PAUSE_SECONDS or self.busy_in_a_row > MOST_BUSY_ANSWERS:
             raise PortalAway("rate_limited", self.budget.not_before)
 
     def pause(self) -> float:

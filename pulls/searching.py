@@ -5,9 +5,8 @@ from collections.abc import Callable
 import structlog
 from django.db import transaction
 
-from connect import outbound
 from connect.audit.actions import SYSTEM, record
-from pulls.calls import ACCEPT, Answer, Verdict
+from pulls.calls import Answer, Verdict
 from pulls.claims import hold
 from pulls.fhir.links import LinkRefused, follow, step_over
 from pulls.fhir.outcomes import MERGED_PATIENT, PAGING_EXPIRED, Issue, has, read_outcome, wants_category
@@ -17,41 +16,33 @@ from pulls.fhir.references import Reference as FhirReference
 from pulls.fhir.references import normalise, references
 from pulls.models import Page, Pull, Search
 from pulls.plans import PAGE_SIZE, search_url
-from pulls.store import store_page, url_hash
+from pulls.store import keys_of, store_page, url_hash
+from pulls.targets import Target
 
 log = structlog.get_logger(__name__)
 
-TRIES = 3
 MOST_OUTCOMES = 20
+MOST_LOST_PAGES = 20
+EMPTY = "empty"
 READ_BY_REFERENCE = frozenset(
     {"Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "Specimen"}
 )
 
 
-class SearchTarget:
+class SearchTarget(Target):
     """What a run fetches for one search: the URL of its next page, and what to do with the answer."""
 
-    accept = ACCEPT
-    policy = outbound.PORTAL
-
     def __init__(self, pull: Pull, search: Search):
-        self.pull, self.search = pull, search
+        super().__init__(pull, search.next_url or first_url(pull, search))
+        self.search = search
         self.base = pull.connection.source.fhir_base_url
-        self.url = search.next_url or first_url(pull, search)
-        self.seen = {bytes(row) for row in Page.objects.filter(search=search).values_list("url_hash", flat=True)}
-        self.tries = 0
-        self.token_version = 0
-        self.was_unauthorized = False
-        self.has_more = False
-        self.siblings: list[SearchTarget] = []
-
-    def may_try_again(self) -> bool:
-        self.tries += 1
-        return self.tries <= TRIES
+        rows = list(Page.objects.filter(search=search).values_list("url_hash", "keys"))
+        self.seen = {bytes(url_hash) for url_hash, _ in rows}
+        self.seen_contents = {bytes(keys) for _, keys in rows if keys}
 
     def read(self, answer: Answer) -> Callable[[], None]:
         """Judge the answer and find the next page; the returned call stores what there is to store."""
-        here, self.has_more, self.was_unauthorized, self.tries = self.url, False, False, 0
+        here, self.has_more, self.was_unauthorized, self.tries, self.waits = self.url, False, False, 0, 0
         match answer.verdict:
             case Verdict.OK:
                 return self._read_page(here, answer)
@@ -62,7 +53,7 @@ class SearchTarget:
                 return self._end(Search.Status.REFUSED, answer.reason, issues)
             case Verdict.MISSING if not self.search.pages:
                 return self._end(Search.Status.SKIPPED, answer.reason)
-            case Verdict.UNAVAILABLE if over := self._step_over(here):
+            case Verdict.UNAVAILABLE | Verdict.BUSY if over := self._step_over(here):
                 return self._lose_page(over, answer.reason)
         return self._end(Search.Status.PARTIAL if self.search.pages else Search.Status.FAILED, answer.reason)
 
@@ -82,8 +73,12 @@ class SearchTarget:
         return self._keep(here, page, len(answer.body))
 
     def _keep(self, here: str, page: FhirPage, size: int) -> Callable[[], None]:
-        marks = self._marks(here, page)
         ours, strangers = self._split(page.entries)
+        keys = keys_of(ours)
+        if keys and keys in self.seen_contents:  # the portal ignores where we are: its links would go on for ever
+            return self._end(Search.Status.PARTIAL, "page_repeated")
+        self.seen_contents.add(keys)
+        marks = self._marks(here, page)
         further = references_to_follow(ours, self.base)
 
         def keep() -> None:
@@ -117,9 +112,23 @@ class SearchTarget:
         self.seen.add(url_hash(here))
         if following:
             self.url, self.has_more = following, True
-            return marks | {"status": Search.Status.RUNNING, "next_url": following}
-        is_partial = marks["error"] or self.search.lost_pages
-        return marks | {"status": Search.Status.PARTIAL if is_partial else Search.Status.DONE}
+            return marks | {"status": Search.Status.RUNNING, "next_url": following} | self._if_empty(page)
+        return marks | self._last(page, marks["error"])
+
+    def _if_empty(self, page: FhirPage) -> dict:
+        """A page of nothing between others: whether it was lost, the total tells at the end."""
+        if page.entries or page.unreadable:
+            return {}
+        return {"lost_pages": [*self.search.lost_pages, {"page": self.search.pages + 1, "reason": EMPTY}]}
+
+    def _last(self, page: FhirPage, error: str | None) -> dict:
+        """The marks of a search that has seen its last page."""
+        expected = self._expected(page) or 0
+        is_short = self.search.fetched + page.matches + self.search.unreadable + len(page.unreadable) < expected
+        lost = [each for each in self.search.lost_pages if is_short or each["reason"] != EMPTY]
+        if lost or error:
+            return {"status": Search.Status.PARTIAL, "error": error or "pages_lost", "lost_pages": lost}
+        return {"status": Search.Status.DONE, "lost_pages": lost}
 
     def _expected(self, page: FhirPage) -> int | None:
         return page.total if page.total is not None else self.search.expected
@@ -179,9 +188,17 @@ class SearchTarget:
 
     def _restart(self) -> Callable[[], None]:
         """The portal forgot the paging session (Epic 4113): once more from the first page; nothing is stored twice."""
-        self.search.restarted, self.search.next_url = True, None
-        self.url, self.has_more, self.seen = first_url(self.pull, self.search), True, set()
-        return self.search.save
+        self.search.start_over(restarted=True)
+        self.url, self.has_more = first_url(self.pull, self.search), True
+        self.seen, self.seen_contents = set(), set()
+
+        def start_over() -> None:
+            with transaction.atomic():
+                hold(self.pull)
+                self.search.forget_pages()
+                self.search.save()
+
+        return start_over
 
     def _step_over(self, here: str) -> str | None:
         return (
@@ -194,13 +211,20 @@ class SearchTarget:
         """A page that cannot be had does not cost the pages after it, where their addresses can be told."""
         self.search.lost_pages = [
             *self.search.lost_pages,
-            {"page": self.search.pages + len(self.search.lost_pages) + 1, "reason": reason},
+            {"page": self.search.pages + 1, "reason": reason},
         ]
-        if len(self.search.lost_pages) > TRIES:
+        self.search.pages += 1
+        if sum(each["reason"] != EMPTY for each in self.search.lost_pages) > MOST_LOST_PAGES:
             return self._end(Search.Status.PARTIAL, reason)
         self.search.next_url, self.search.error = over, reason
         self.url, self.has_more = over, True
-        return self.search.save
+        return self._save
+
+    def _save(self) -> None:
+        """Write the search's marks, unless the pull is another's by now. Raises LeaseLost."""
+        with transaction.atomic():
+            hold(self.pull)
+            self.search.save()
 
     def _broken_off(self) -> str:
         return Search.Status.PARTIAL if self.search.pages else Search.Status.FAILED
@@ -210,7 +234,7 @@ class SearchTarget:
         self.search.outcomes = list(dict.fromkeys([*self.search.outcomes, *(i.name for i in issues or [])]))[
             :MOST_OUTCOMES
         ]
-        return self.search.save
+        return self._save
 
 
 def first_url(pull: Pull, search: Search) -> str:

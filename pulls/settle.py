@@ -13,9 +13,9 @@ from pulls import manifest
 from pulls.claims import LeaseLost, hold, mine
 from pulls.gone import mark_gone
 from pulls.models import Pull
-from pulls.outcome import status_of_pull, types_lacking
+from pulls.outcome import may_get_better, status_of_pull, types_lacking
 from pulls.payloads import emit_completed, emit_failed
-from pulls.quiet import next_pull_time
+from pulls.quiet import after_quiet_hours, next_pull_time
 
 log = structlog.get_logger(__name__)
 
@@ -79,8 +79,9 @@ def _schedule_next(pull: Pull, status: str) -> None:
     connection = Connection.objects.select_related("source", "organization").get(pk=pull.connection_id)
     now = timezone.now()
     due = next_pull_time(connection, now)
-    if status != Pull.Status.COMPLETED:
-        due = min(due, now + RETRY_WAITS[min(_recent_failures(pull), len(RETRY_WAITS) - 1)])
+    failures = _recent_failures(pull)
+    if status != Pull.Status.COMPLETED and failures < len(RETRY_WAITS) and may_get_better(pull):
+        due = min(due, after_quiet_hours(connection.source.overrides.get("quiet_hours"), now + RETRY_WAITS[failures]))
     changes = {"next_pull_at": due}
     if status != Pull.Status.FAILED:
         changes["last_pulled_at"] = pull.finished_at

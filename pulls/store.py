@@ -36,6 +36,11 @@ def key_of(resource_type: str, resource_id: str) -> bytes:
     return hashlib.sha256(f"{resource_type}/{resource_id}".encode()).digest()[:8]
 
 
+def keys_of(entries: list[Entry]) -> bytes:
+    """What a page held: the keys of its resources in a row."""
+    return b"".join(key_of(entry.head.type, entry.head.id) for entry in entries)
+
+
 @transaction.atomic
 def store_page(
     pull: Pull, search: Search, *, url: str, entries: list[Entry], references: Iterable[tuple[str, str, bool]],
@@ -45,14 +50,16 @@ def store_page(
     stored = land(pull, entries)
     first = {"first_record_at": timezone.now()} if stored.written and pull.first_record_at is None else {}
     hold(pull, total=pull.total + stored.written, **first)
-    keys = b"".join(key_of(entry.head.type, entry.head.id) for entry in entries)
     Page.objects.create(
-        search=search, number=search.pages + 1, url_hash=url_hash(url), keys=keys, entries=len(entries), bytes=size
-    )
+        search=search, number=search.pages + 1, url_hash=url_hash(url), keys=keys_of(entries), entries=len(entries),
+        bytes=size,
+    )  # fmt: skip
     note_references(pull, references)
     keep_damaged(pull, search, damaged)
     search.pages += 1
-    search.fetched += len(entries)
+    matches = sum(entry.mode == "match" for entry in entries)
+    search.fetched += matches
+    search.included += len(entries) - matches
     search.stored += stored.written
     search.unchanged += stored.unchanged
     for name, value in marks.items():

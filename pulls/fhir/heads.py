@@ -66,7 +66,7 @@ def read_head(raw: bytes) -> Head:
 def _leniently(raw: bytes) -> Head:
     """The same with the standard library, which takes lone surrogates, and without faith in any type."""
     try:
-        found = json.loads(raw, parse_float=str, parse_int=str)
+        found = json.loads(raw, parse_float=_no_text, parse_int=_no_text)
     except UnicodeDecodeError:
         raise Unreadable("not_utf8") from None
     except (ValueError, RecursionError):
@@ -80,6 +80,10 @@ def _leniently(raw: bytes) -> Head:
         found["resourceType"], _text(found.get("id")), _text(meta.get("versionId")), _text(meta.get("lastUpdated")),
         tuple(subjects),
     )  # fmt: skip
+
+
+def _no_text(digits: str) -> None:
+    """Numbers are never names; and an integer of a million digits is not worth reading."""
 
 
 def _named(value) -> list[str]:

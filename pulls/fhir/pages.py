@@ -126,8 +126,9 @@ def _resource_type(body: bytes) -> str:
         found = {key: body[start:end] for key, start, end in scan.members(body) if key == "resourceType"}
     except scan.Malformed:
         raise NotFhir("not_json") from None
-    value = found.get("resourceType", b"").decode(errors="replace").strip('"')
-    if not value.isalnum():
+    text = found.get("resourceType", b"").decode(errors="replace")
+    value = text.strip('"')
+    if not text.startswith('"') or not value.isalnum():
         raise NotFhir("not_fhir")
     return value
 
