@@ -185,7 +185,7 @@ class Connection(Transitions, models.Model):
         self.move(
             status, only_if=guard, failure_code=failure_code, failure_at=timezone.now() if failure_code else None,
             access_token=None, refresh_token=None, previous_refresh_token=None, access_expires_at=None,
-            next_pull_at=None, **self._at_rest(), refresh_due_at=None, refresh_error=reason,
+            next_pull_at=None, refresh_due_at=None, **self._at_rest() | {"refresh_error": reason},
         )  # fmt: skip
 
     def _at_rest(self) -> dict:
