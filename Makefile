@@ -38,6 +38,7 @@ lint: $(STAMP)  ## style, import directions, types, forgotten migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file clients/python/pyproject.toml
 	DATA_DIR=$${TMPDIR:-/tmp}/connect-lint DEMO=1 $(BIN)/python manage.py makemigrations --check --dry-run
 
 format: $(STAMP)  ## put the code into form

@@ -1,0 +1,1 @@
+"""The API's resources, named as in its paths."""
