@@ -29,8 +29,13 @@ def exception_handler(exception: Exception, context: dict) -> Response:
     error = as_api_error(exception)
     if isinstance(error, InternalError):
         log.error("api.internal_error", exc_info=exception)
-    request = context["request"]
-    return Response(envelope(error, getattr(request, "request_id", None)), status=error.status, headers=error.headers)
+    body = envelope(error, getattr(context["request"], "request_id", None))
+    return Response(body, status=error.status, headers=headers_of(error))
+
+
+def headers_of(error: ApiError) -> dict:
+    """The error's own headers; a 401 also names the scheme to authenticate with (RFC 9110 11.6.1)."""
+    return {"WWW-Authenticate": "Bearer", **error.headers} if error.status == 401 else error.headers
 
 
 def as_api_error(exception: Exception) -> ApiError:
@@ -45,8 +50,6 @@ def as_api_error(exception: Exception) -> ApiError:
             return BadRequest()
         case exceptions.MethodNotAllowed():
             return MethodNotAllowed()
-        case exceptions.NotAcceptable():
-            return BadRequest("This API answers application/json")
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return MissingApiKey()
         case RequestDataTooBig():
@@ -82,4 +85,4 @@ def first_fault(detail, path: str = "") -> tuple[str, str | None]:
 def json_response(error: ApiError, request) -> JsonResponse:
     """The envelope outside DRF: unknown paths, middleware."""
     body = envelope(error, getattr(request, "request_id", None))
-    return JsonResponse(body, status=error.status, headers=error.headers)
+    return JsonResponse(body, status=error.status, headers=headers_of(error))

@@ -6,6 +6,7 @@ from django.core import signing
 from rest_framework import serializers
 
 from connect.errors import InvalidData
+from connect.fields import WholeNumberField
 
 SALT = "connect.pagination"
 DEFAULT_LIMIT = 10
@@ -15,14 +16,7 @@ MAX_LIMIT = 100
 class PageQuery(serializers.Serializer):
     """`limit` 1..100 and `starting_after`; lists add their filters by subclassing."""
 
-    limit = serializers.IntegerField(
-        required=False, min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT,
-        error_messages={
-            "min_value": "limit is a whole number from 1 to 100",
-            "max_value": "limit is a whole number from 1 to 100",
-            "invalid": "limit is a whole number from 1 to 100",
-        },
-    )  # fmt: skip
+    limit = WholeNumberField(1, MAX_LIMIT, required=False, default=DEFAULT_LIMIT)
     starting_after = serializers.CharField(required=False, max_length=600)
 
 
@@ -60,8 +54,11 @@ def list_envelope(data: list, next_cursor: str | None) -> dict:
 def newest_first(queryset, *, limit: int, starting_after: str | None, filters: dict) -> tuple[list, str | None]:
     """A page of rows whose primary keys sort by time, newest first: O(page) at any depth.
 
+    A cursor is bound to the kind of row as well as to the filters: another list's is refused.
+
     Returns the rows and the next cursor, which is None on the last page.
     """
+    filters = {**filters, "rows of": queryset.model.__name__}
     if starting_after:
         queryset = queryset.filter(pk__lt=read_cursor(starting_after, filters))
     rows = list(queryset.order_by("-pk")[: limit + 1])

@@ -221,8 +221,9 @@ API_RATE_LIMIT_PER_MINUTE = env.int("API_RATE_LIMIT_PER_MINUTE", 6000 if DEMO el
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["connect.organizations.authentication.ApiKeyAuthentication"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["connect.parsers.ApiJsonParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "connect.negotiation.AlwaysTheFirst",
+    "DEFAULT_SCHEMA_CLASS": "connect.openapi.schema.ContractSchema",
     "EXCEPTION_HANDLER": "connect.error_answers.exception_handler",
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
     "UNAUTHENTICATED_USER": None,
@@ -232,8 +233,13 @@ SPECTACULAR_SETTINGS = {
     "VERSION": API_VERSION,
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "PREPROCESSING_HOOKS": ["connect.docs.openapi.preprocess"],
+    "POSTPROCESSING_HOOKS": ["connect.docs.openapi.postprocess"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "defaultModelsExpandDepth": 0},
     "REDOC_DIST": "SIDECAR",
 }
 
@@ -274,6 +280,11 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "deliver-due-events": {"task": "webhooks.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
+    "forget-idempotency-keys": {
+        "task": "connect.organizations.prune",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "prune-webhook-history": {"task": "webhooks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "refresh-due-connections": {"task": "portals.refresh_due", "schedule": 5.0, "options": {"expires": 20}},
     "end-due-access": {"task": "portals.end_due", "schedule": 30.0, "options": {"expires": 60}},

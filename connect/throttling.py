@@ -1,15 +1,19 @@
 """A rate limit per API key: a fixed window of a minute counted in the cache, told in the IETF draft's header fields.
 
 `RateLimit-Policy: "default";q=<quota>;w=60` and `RateLimit: "default";r=<remaining>;t=<seconds to reset>`
-(draft-ietf-httpapi-ratelimit-headers). Losing the cache forgives a minute and nothing else.
+(draft-ietf-httpapi-ratelimit-headers). Losing the cache forgives a minute and nothing else; while it cannot be reached
+nobody is counted, and nobody is turned away.
 """
 
 import time
 from dataclasses import dataclass
 
+import structlog
 from django.core.cache import cache
 
 from connect.errors import Throttled
+
+log = structlog.get_logger(__name__)
 
 WINDOW_SECONDS = 60
 
@@ -45,6 +49,14 @@ def spend(caller: str, quota: int) -> Allowance:
 
 
 def _count(key: str) -> int:
+    try:
+        return _counted(key)
+    except Exception as error:  # noqa: BLE001 - whatever the cache's library raises, the API goes on
+        log.warning("throttling.cache_unreachable", error=type(error).__name__)
+        return 0
+
+
+def _counted(key: str) -> int:
     if cache.add(key, 1, timeout=WINDOW_SECONDS * 2):
         return 1
     try:

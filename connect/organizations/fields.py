@@ -2,6 +2,7 @@
 
 import json
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from connect import ids
@@ -17,11 +18,17 @@ class InstantField(serializers.DateTimeField):
         return None if value is None else value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
 
 
+NOT_OURS = "|".join(ids.RESERVED_PATIENT_PREFIXES)
+
+
+@extend_schema_field(
+    {"type": "string", "minLength": 1, "maxLength": 200, "pattern": f"^(?!{NOT_OURS})[^\\u0000]+$"}
+)  # fmt: skip
 class PatientIdField(serializers.CharField):
-    """The integrator's own id: 1..200 characters that do not look like one of our ids (contract 1.3)."""
+    """The integrator's own id, kept as it is: 1..200 characters that do not look like one of our ids (contract 1.3)."""
 
     def __init__(self, **kwargs):
-        super().__init__(min_length=1, max_length=200, **kwargs)
+        super().__init__(min_length=1, max_length=200, trim_whitespace=False, **kwargs)
 
     def to_internal_value(self, data):
         value = super().to_internal_value(data)
@@ -32,6 +39,7 @@ class PatientIdField(serializers.CharField):
         return value
 
 
+@extend_schema_field({"type": "object", "maxProperties": MAX_KEYS, "additionalProperties": True})
 class MetadataField(serializers.JSONField):
     """A JSON object of at most 50 keys and 16 KiB; replaced whole, never merged (contract 2)."""
 
@@ -41,7 +49,10 @@ class MetadataField(serializers.JSONField):
             raise serializers.ValidationError("A JSON object")
         if len(value) > MAX_KEYS:
             raise serializers.ValidationError(f"At most {MAX_KEYS} keys")
-        encoded = json.dumps(value, ensure_ascii=False)
+        try:
+            encoded = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        except ValueError:
+            raise serializers.ValidationError("Numbers must be within the range of a double") from None
         if len(encoded.encode()) > MAX_BYTES:
             raise serializers.ValidationError("At most 16 KiB as JSON")
         if "\\u0000" in encoded:

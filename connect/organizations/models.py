@@ -1,5 +1,6 @@
 """Who uses Connect: an organisation, its two environments, its API keys, and its patients."""
 
+import json
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ from django.utils import timezone
 from connect import crypto, ids
 from connect.crypto import SealedField, token_hash
 from connect.errors import ResourceNotFound
+from connect.states import Transitions
 
 
 class Environment(models.TextChoices):
@@ -189,8 +191,11 @@ class Patient(models.Model):
             self.save(update_fields=list(changes))
 
 
-class IdempotentAnswer(models.Model):
-    """The first answer to an `Idempotency-Key`, or the lease of a request that is still working on it."""
+class IdempotentAnswer(Transitions, models.Model):
+    """The first answer to an `Idempotency-Key`, or the lease of a request that is still working on it.
+
+    Every change is guarded by the lease: a request that took longer than its lease changes nothing.
+    """
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
     environment = models.CharField(max_length=10, choices=Environment)
@@ -208,3 +213,19 @@ class IdempotentAnswer(models.Model):
             models.UniqueConstraint(fields=["organization", "environment", "key"], name="one_idempotency_key"),
         ]
         indexes = [models.Index(fields=["created_at"], name="idempotency_by_age")]
+
+    def keep(self, status: int, body) -> bool:
+        """Keep the answer for those who ask again; False when another request has taken the lease over."""
+        return self.amend(only_if=self._held, status=status, body=json.dumps(body))
+
+    def take_over(self, *, now, until) -> bool:
+        """Take a lease that ran out, of a request that died; one UPDATE decides who gets it."""
+        return self.amend(only_if={"status": None, "leased_until__lte": now}, leased_until=until)
+
+    def release(self) -> None:
+        """Forget the key: whoever asks again starts anew."""
+        IdempotentAnswer.objects.filter(pk=self.pk, **self._held).delete()
+
+    @property
+    def _held(self) -> dict:
+        return {"status": None, "leased_until": self.leased_until}

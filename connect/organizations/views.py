@@ -4,13 +4,14 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import translation
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from connect import idempotency, throttling, versions
 from connect.audit.actions import Actor
-from connect.errors import InsufficientScope, InvalidData, PayloadTooLarge
+from connect.errors import InsufficientScope, InvalidData, PayloadTooLarge, ResourceNotFound
 from connect.organizations import idempotent_answers
 from connect.pagination import PageQuery, list_envelope, newest_first
 
@@ -25,18 +26,22 @@ class ApiView(APIView):
     """
 
     scopes: ClassVar[dict[str, str]] = {}
+    http_method_names = ("get", "head", "post", "put", "patch", "delete")
+
+    def dispatch(self, request, *args, **kwargs):
+        with translation.override("en"):  # messages are for developers, whatever language their client names
+            return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request, *args, **kwargs):
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
-            raise PayloadTooLarge()
+        _refuse_what_cannot_be(request, kwargs)
         super().initial(request, *args, **kwargs)
-        self.version = versions.resolve(request.headers.get(versions.HEADER), request.auth.version)
-        self._require_scope(request)
         allowance = throttling.spend(request.auth.pk, settings.API_RATE_LIMIT_PER_MINUTE)
         self.headers = {**self.headers, **allowance.headers}
+        self.version = versions.resolve(request.headers.get(versions.HEADER), request.auth.version)
+        self._require_scope(request)
 
     def _require_scope(self, request) -> None:
-        needed = self.scopes.get(request.method)
+        needed = self.scopes.get("GET" if request.method == "HEAD" else request.method)
         if needed and needed not in request.auth.scopes:
             raise InsufficientScope(f"This operation needs the scope {needed}")
 
@@ -66,11 +71,17 @@ class ApiView(APIView):
         return Response(list_envelope(serializer_class(rows, many=True).data, cursor))
 
 
+def _refuse_what_cannot_be(request, path_values: dict) -> None:
+    """A body over the limit, and ids that no database could hold."""
+    size = request.META.get("CONTENT_LENGTH") or "0"
+    if size.isdigit() and int(size) > MAX_BODY_BYTES:
+        raise PayloadTooLarge()
+    if any("\x00" in value for value in path_values.values()):
+        raise ResourceNotFound()
+
+
 class WritingApiView(ApiView):
     """An ApiView whose POST can be repeated safely with an `Idempotency-Key`."""
-
-    def dispatch(self, request, *args, **kwargs):
-        return super().dispatch(request, *args, **kwargs)
 
     def initialize_request(self, request, *args, **kwargs):
         self.raw_request = request
@@ -92,7 +103,11 @@ class WritingApiView(ApiView):
                     return handler(request, *args, **kwargs)
             mark = idempotency.fingerprint(request.method, request.path, self.raw_request.body)
             return idempotent_answers.answer_once(
-                caller=request.auth, key=key, fingerprint=mark, handler=lambda: handler(request, *args, **kwargs)
+                caller=request.auth,
+                key=key,
+                fingerprint=mark,
+                request_id=request.request_id,
+                handler=lambda: handler(request, *args, **kwargs),
             )
 
         return post
@@ -101,11 +116,33 @@ class WritingApiView(ApiView):
 class StrictSerializer(serializers.Serializer):
     """A body in which unknown fields are refused: 400 `invalid_data`, `param` = the field (contract 1)."""
 
+    refuses_unknown_fields = True
+
     def to_internal_value(self, data):
         if not isinstance(data, dict):
             raise InvalidData("The body must be a JSON object")
         unknown = [name for name in data if name not in self.fields]
         if unknown:
             known = ", ".join(name for name, field in self.fields.items() if not field.read_only)
-            raise serializers.ValidationError({unknown[0]: [f"Unknown field; known: {known}"]})
-        return super().to_internal_value(data)
+            raise serializers.ValidationError({unknown[0]: [f"Unknown field; known: {known or 'none'}"]})
+        try:
+            found, faults = super().to_internal_value(data), {}
+        except serializers.ValidationError as refusal:
+            found, faults = None, refusal.detail
+        faults = faults | {name: fault for name in data if (fault := _type_fault(self.fields[name], data[name]))}
+        if faults:
+            raise serializers.ValidationError({name: faults[name] for name in self.fields if name in faults} or faults)
+        return found
+
+
+def _type_fault(field: serializers.Field, value):
+    """What is wrong with the JSON type: DRF would take 5 for "5" and "5" for 5; the API takes what its document says."""
+    if value is None or isinstance(field, serializers.ChoiceField):
+        return None
+    if isinstance(field, serializers.ListField) and isinstance(value, list):
+        return {index: fault for index, item in enumerate(value) if (fault := _type_fault(field.child, item))}
+    if isinstance(field, serializers.CharField) and not isinstance(value, str):
+        return ["Must be a string"]
+    if isinstance(field, serializers.IntegerField) and type(value) is not int:
+        return [field.error_messages["invalid"]]
+    return None
