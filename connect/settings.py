@@ -293,6 +293,7 @@ CELERY_BEAT_SCHEDULE = {
     "expire-due-flows": {"task": "patientflows.expire_due", "schedule": 5.0, "options": {"expires": 20}},
     "chain-audit-log": {"task": "connect.audit.chain", "schedule": 10.0, "options": {"expires": 30}},
     "tally-closed-hours": {"task": "connect.operations.tally", "schedule": 60.0, "options": {"expires": 60}},
+    "prune-by-retention": {"task": "connect.operations.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "beat-heartbeat": {"task": "connect.operations.heartbeat", "schedule": 10.0, "options": {"expires": 30}},
 }
 
@@ -336,3 +337,16 @@ OPERATIONS_NETWORKS = env.list(
     default=["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"],
 )
 OPERATIONS_TOKEN = env.str("OPERATIONS_TOKEN", "")
+
+# --- Retention in days, 0 for good (connect/operations/retention.py; events: WEBHOOK_EVENT_DAYS above) ------
+SIGN_IN_DAYS = env.int("SIGN_IN_DAYS", 90)
+ADMIN_LOG_DAYS = env.int("ADMIN_LOG_DAYS", 6 * 365)
+REVOCATION_DAYS = env.int("REVOCATION_DAYS", 30)
+TIMELINE_DAYS = env.int("TIMELINE_DAYS", 365)
+FLOW_DAYS = env.int("FLOW_DAYS", 0)
+MISSING_PORTAL_DAYS = env.int("MISSING_PORTAL_DAYS", 365)
+PULL_DETAIL_DAYS = env.int("PULL_DETAIL_DAYS", 30)
+PULL_DAYS = env.int("PULL_DAYS", 0)
+WEBHOOK_HELD_DAYS = env.int("WEBHOOK_HELD_DAYS", 180)
+# How many of each patient's latest records `manage.py verify` opens.
+VERIFY_RECORDS_A_PATIENT = env.int("VERIFY_RECORDS_A_PATIENT", 20)

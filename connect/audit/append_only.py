@@ -58,6 +58,24 @@ def remove(alias: str = "default") -> None:
     _run(alias, (REMOVE_POSTGRES,), REMOVE_SQLITE)
 
 
+GUARDS = {
+    "postgresql": ("SELECT tgname FROM pg_trigger WHERE tgname LIKE 'audit_entry_%' AND tgenabled <> 'D'",
+                   ("audit_entry_append_only", "audit_entry_no_truncate")),
+    "sqlite": ("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'audit_entry_%'",
+               ("audit_entry_append_only", "audit_entry_no_delete")),
+}  # fmt: skip
+
+
+def missing(alias: str = "default") -> list[str]:
+    """The triggers that should guard the log and do not."""
+    connection = connections[alias]
+    statement, wanted = GUARDS[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        found = {name for (name,) in cursor.fetchall()}
+    return [name for name in wanted if name not in found]
+
+
 def _run(alias: str, postgres, sqlite) -> None:
     connection = connections[alias]
     with connection.cursor() as cursor:

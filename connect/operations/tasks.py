@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from connect.operations import heartbeats, tallies
+from connect.operations import heartbeats, retention, tallies
 
 
 @shared_task(name="connect.operations.answer_roll_call")
@@ -21,3 +21,9 @@ def heartbeat() -> None:
 def tally() -> None:
     """Count the hours that are over."""
     tallies.close_hours()
+
+
+@shared_task(name="connect.operations.prune")
+def prune() -> None:
+    """Forget what is past its retention."""
+    retention.prune()

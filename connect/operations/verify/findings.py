@@ -1,0 +1,63 @@
+"""What a check is, and what it found."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+NAMED = 5
+COUNTED_UP_TO = 10_000
+# Work is due before it is done: what is younger than this may be on its way.
+GRACE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found: nothing, or how many rows, some of them by id, and what to do."""
+
+    check: str
+    says: str
+    count: int = 0
+    named: tuple[str, ...] = ()
+    advice: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.count == 0
+
+
+@dataclass(frozen=True)
+class Check:
+    """`says`: what must be true. `find`: the rows (or their names) for which it is not. `advice`: what to do then."""
+
+    name: str
+    says: str
+    find: Callable[[], QuerySet | Iterable[str]]
+    advice: str
+
+    def look(self) -> Finding:
+        """Run it. Of very many offenders the first ten thousand are counted."""
+        count, named = 0, []
+        for offender in _names(self.find()):
+            count += 1
+            if len(named) < NAMED:
+                named.append(offender)
+            if count >= COUNTED_UP_TO:
+                break
+        return Finding(self.name, self.says, count, tuple(named), self.advice)
+
+
+def _names(found: QuerySet | Iterable[str]) -> Iterator[str]:
+    if isinstance(found, QuerySet):
+        label = found.model._meta.model_name
+        for pk in found.order_by("pk").values_list("pk", flat=True)[:COUNTED_UP_TO].iterator():
+            yield f"{label} {pk}"
+    else:
+        yield from found
+
+
+def overdue() -> datetime:
+    """What was due before this moment should have been taken by now."""
+    return timezone.now() - GRACE
