@@ -48,11 +48,13 @@ format: $(STAMP)  ## put the code into form
 migrations: $(STAMP)  ## write the migrations that changed models need
 	$(BIN)/python manage.py makemigrations
 
-lock: $(STAMP)  ## renew both lock files from pyproject.toml
+lock: $(STAMP)  ## renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --upgrade \
 	    -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --upgrade \
 	    --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --upgrade \
+	    --group docs -c requirements-dev.lock -o requirements-docs.lock
 
 clean:  ## forget the environment and the demo's data
 	rm -rf .venv var
