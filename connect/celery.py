@@ -5,8 +5,11 @@ import os
 import structlog
 from celery import Celery, signals
 
+from connect import file_broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connect.settings")
 
+file_broker.install()
 app = Celery("connect")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

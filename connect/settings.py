@@ -4,6 +4,7 @@ With nothing set, Connect runs embedded: SQLite, Celery over the file system, se
 With `DATABASE_URL` and `BROKER_URL` set it runs on PostgreSQL and Redis with the same code.
 """
 
+import warnings
 from pathlib import Path
 
 import environ
@@ -12,6 +13,9 @@ from django.urls import reverse_lazy
 
 from connect.embedded import embedded_secrets
 from connect.operations.look import UNFOLD  # noqa: F401
+
+# Unfold's own, at every start of every process; nothing here can be done about it.
+warnings.filterwarnings("ignore", message="UnfoldAdminCheckboxSelectMultiple is deprecated")
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -244,7 +248,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Celery: the broker only wakes workers; all work is rows (docs/decisions/0001) --------------------
-BROKER_URL = env.str("BROKER_URL", REDIS_URL or "filesystem://")
+BROKER_URL = env.str("BROKER_URL", REDIS_URL or "filesystem://localhost")
 CELERY_BROKER_URL = BROKER_URL
 if BROKER_URL.startswith("filesystem"):
     _queue_dir = DATA_DIR / "queue"

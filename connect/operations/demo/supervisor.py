@@ -40,6 +40,8 @@ def children(access: Access) -> list[Child]:
     """The three processes, with the same commands as in a container; only their settings differ."""
     environment = {
         "LOG_LEVEL": "WARNING",
+        "PYTHONWARNINGS": "ignore",
+        "C_FORCE_ROOT": "1",
         **os.environ,
         "DEMO": "1",
         "DATA_DIR": str(settings.DATA_DIR),
