@@ -9,7 +9,7 @@ def search_and_choose(page: Page, words: str, name: str) -> None:
     """Type into the search of the hosted page and choose a result by its name."""
     page.get_by_label("Find your hospital, clinic or health plan").fill(words)
     page.get_by_role("button", name="Search").click()
-    page.get_by_role("link", name=re.compile(re.escape(name))).first.click()
+    page.locator("a.choice").filter(has_text=name).first.click()
 
 
 def leave_for_portal(page: Page) -> None:
