@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from rapidfuzz.distance import OSA
+
 from portals.directory.addresses import registrable_domain
 from portals.directory.index import address_key, host_of, state_mark, zip3_mark
 from portals.directory.normalize import PORTAL_WORDS, canonical, fold, telling, words
@@ -16,6 +18,7 @@ MAX_WORDS = 12
 JOINED, LIKE_ENOUGH = 0.95, 0.8
 # Words run together: how long they must be, in how few names as they stand, and what finding one of them is worth.
 SHORTEST_JOINED, SELDOM, HALF_OF_IT = 6, 20, 0.7
+SHORTEST_PORTAL_WORD = 5
 
 _EMAIL = re.compile(r"^\S*@((?:[\w-]+\.)+[a-z]{2,})$", re.IGNORECASE)
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
@@ -97,7 +100,7 @@ def name_in_domain(domain: str) -> str:
 def understand(text: str, vocabulary: Vocabulary) -> Understood:
     """Slots and keys for a typed text. The last word counts as unfinished unless a space follows it."""
     text = text[:MAX_LENGTH]
-    spoken = _without_portal_words(words(text))[:MAX_WORDS]
+    spoken = _without_portal_words(words(text), vocabulary)[:MAX_WORDS]
     if not spoken:
         return Understood((), ())
     typing = not text[-1:].isspace()
@@ -108,9 +111,17 @@ def understand(text: str, vocabulary: Vocabulary) -> Understood:
     return Understood(tuple(slots), _keys(told, unfinished))
 
 
-def _without_portal_words(spoken: list[str]) -> list[str]:
-    kept = [word for word in spoken if word not in PORTAL_WORDS]
+def _without_portal_words(spoken: list[str], vocabulary: Vocabulary) -> list[str]:
+    kept = [word for word in spoken if word in vocabulary or not _is_portal_word(word)]
+    kept = [word for word in kept if word not in PORTAL_WORDS]
     return kept or spoken
+
+
+def _is_portal_word(word: str) -> bool:
+    """`portal`, `mychart` and what becomes of them under a thumb (`portl`): they tell portals apart from nothing."""
+    if len(word) < SHORTEST_PORTAL_WORD:
+        return word in PORTAL_WORDS
+    return any(OSA.distance(word, known, score_cutoff=1) <= 1 for known in PORTAL_WORDS)
 
 
 def _keys(told: list[str], raw_last: str) -> tuple[str, ...]:

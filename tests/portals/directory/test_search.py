@@ -205,3 +205,8 @@ def test_an_empty_catalogue_has_no_answers():
 
 def test_the_limit_is_kept(catalogue):
     assert len(catalogue.search("clinic", limit=2)) == 2
+
+
+def test_a_misspelt_word_for_portal_does_not_hide_the_name():
+    search = CatalogueSearch([document(1, "Plain Portal"), document(2, "Interventional Pain Management")])
+    assert [hit.name for hit in search.search("plain portl")][:1] == ["Plain Portal"]
