@@ -1,46 +1,36 @@
-"""A flow's surroundings: an organisation with keys, and a portal that is a real HTTP server."""
+"""A flow's surroundings: a hospital's portal that is a real HTTP server, listed in the catalogue, and a browser."""
 
 import pytest
-from django.test import Client
 
-from connect.organizations.models import SCOPES, ApiKey, Environment, Organization
-
-
-class ApiClient(Client):
-    """Django's test client speaking the public API with a key."""
-
-    def __init__(self, secret: str):
-        super().__init__(headers={"Authorization": f"Bearer {secret}"})
-
-    def create(self, path: str, body: dict, **headers):
-        return self.post(path, data=body, content_type="application/json", headers=headers)
-
-
-def make_key(organization, environment=Environment.SANDBOX, scopes=SCOPES) -> str:
-    secret = ApiKey.new_secret(environment)
-    key = ApiKey(organization=organization, environment=environment, name="test", scopes=list(scopes))
-    key.adopt(secret)
-    key.save()
-    return secret
+from portals.models import Source
+from tests.patientflows.hospital import Hospital
+from tests.patientflows.visitor import Visitor
 
 
 @pytest.fixture
-def organization(db):
-    return Organization.objects.create(name="Trials Inc", slug="trials", purpose="to find clinical trials")
+def hospital():
+    with Hospital() as portal:
+        yield portal
 
 
 @pytest.fixture
-def api(organization):
-    return ApiClient(make_key(organization))
+def source(db, hospital) -> Source:
+    return hospital.enter_catalogue("Mayo Clinic", locations=[{"city": "Rochester", "state": "MN"}])
 
 
 @pytest.fixture
-def stranger(db):
-    """Another organisation's client."""
-    return ApiClient(make_key(Organization.objects.create(name="Other", slug="other")))
+def visitor() -> Visitor:
+    return Visitor()
 
 
 @pytest.fixture
-def production(organization):
-    """The same organisation's other environment."""
-    return ApiClient(make_key(organization, Environment.PRODUCTION))
+def open_flow(api, hospital):
+    """A factory of flows over the API."""
+
+    def opened(**more) -> dict:
+        body = {"patient_id": "p-1", "return_url": hospital.return_url, "return_button_label": "Trials"}
+        answer = api.create("/patient-flows", body | more)
+        assert answer.status_code == 200, answer.json()
+        return answer.json()
+
+    return opened

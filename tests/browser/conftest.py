@@ -1,0 +1,99 @@
+"""Real Chromium against a live server in this process: one browser and one server for all of these tests.
+
+The server's threads have database connections of their own, and the tests' clock (time-machine) is the server's too.
+"""
+
+import os
+
+import pytest
+from django.conf import settings as django_settings
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests import services
+from tests.browser.scenes import Scene
+from tests.patientflows.hospital import Hospital
+from tests.patientflows.visitor import Visitor
+
+# The machine's network is closed: without these Chromium asks its maker's servers for things, over and over.
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+SECONDS = 10
+
+
+def pytest_collection_modifyitems(items):
+    """These tests share a browser and a server, so one worker runs them all."""
+    for item in items:
+        if "tests/browser/" in str(item.path):
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="package")
+def chromium():
+    if not services.has_chromium():
+        if services.IN_CI:
+            pytest.fail("CI needs Chromium.")
+        pytest.skip("Chromium is not installed.")
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright's loop runs in this thread; Django's guard against that is about other people's loops.
+        patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        browser = playwright.chromium.launch(executable_path=str(services.CHROMIUM), args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def server(chromium, live_server, settings) -> str:
+    """The live server's address, which Connect believes is its own."""
+    settings.BASE_URL = live_server.url
+    return live_server.url
+
+
+@pytest.fixture
+def browser_window(chromium: Browser, server):
+    """A factory of browsers that have been nowhere: a desktop's, or with `phone=True` a phone's."""
+    contexts = []
+
+    def opened(*, phone: bool = False, locale: str = "en-US", **more) -> Page:
+        size = {"viewport": PHONE, "has_touch": True, "is_mobile": True} if phone else {"viewport": DESKTOP}
+        context = chromium.new_context(locale=locale, base_url=server, **size | more)
+        context.set_default_timeout(SECONDS * 1000)
+        contexts.append(context)
+        return context.new_page()
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(browser_window) -> Page:
+    """A desktop browser, in English."""
+    return browser_window()
+
+
+@pytest.fixture
+def phone(browser_window) -> Page:
+    return browser_window(phone=True)
+
+
+@pytest.fixture
+def hospital():
+    with Hospital() as portal:
+        yield portal
+
+
+@pytest.fixture
+def visitor() -> Visitor:
+    return Visitor()
+
+
+@pytest.fixture
+def scene(server, organization, api, hospital, visitor, monkeypatch) -> Scene:
+    """An organisation in its colours, a portal in the catalogue, and ways to bring a flow to any state."""
+    assert django_settings.BASE_URL == server
+    return Scene(organization, api, hospital, visitor, monkeypatch)
