@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from connect.error_answers import json_response
 from connect.errors import BadRequest, InternalError, ResourceNotFound
+from patientflows import failure_pages
 
 urlpatterns = [
     path("admin/", admin.site.urls),
@@ -23,7 +24,9 @@ if settings.EXAMPLE_ENABLED:
 
 
 def not_found(request, exception):
-    """404 in the API's form, for every path that nothing answers."""
+    """404 in the API's form, for every path that nothing answers; people get a page."""
+    if failure_pages.is_hosted(request.path):
+        return failure_pages.not_found(request)
     return json_response(ResourceNotFound("No such path"), request)
 
 
@@ -32,6 +35,8 @@ def bad_request(request, exception):
 
 
 def server_error(request):
+    if failure_pages.is_hosted(request.path):
+        return failure_pages.server_error(request)
     return json_response(InternalError(), request)
 
 

@@ -57,16 +57,19 @@ class Choice:
 
     @property
     def why(self) -> str:
-        """Why it is here, where the name alone does not say so; in the reader's language."""
+        """Why it is here, in the reader's language."""
         text = self.hit.why.text
         return {
             Reason.PORTAL_ADDRESS: _("Found by its web address"),
             Reason.EMAIL_DOMAIN: _("Found by its e-mail address"),
+            Reason.EXACT_NAME: _("Same name"),
+            Reason.NAME_PREFIX: _("Begins with what you typed"),
+            Reason.WORDS: _("Has the words you typed"),
             Reason.ALIAS: _("Also called %(name)s") % {"name": text},
             Reason.BRAND: _("Part of %(name)s") % {"name": text},
             Reason.SIMILAR_SPELLING: _("Similar spelling"),
             Reason.PLACE: _("In %(place)s") % {"place": self.place or text},
-            Reason.RECOMMENDED: _("Recommended"),
+            Reason.RECOMMENDED: _("Suggested for you"),
         }.get(self.hit.why.reason, "")
 
 
