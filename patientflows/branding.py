@@ -133,7 +133,7 @@ def _png(picture: Image.Image) -> bytes:
 def brand_preview(request, slug):
     """`/brand/{slug}/preview`: the start page as patients see it, for staff; its buttons lead nowhere."""
     organization = get_object_or_404(Organization, slug=slug)
-    flow = PatientFlow(organization=organization, return_button_label=organization.button_label or None)
+    flow = PatientFlow(organization=organization)
     return page(
         request, "start", flow=flow, organization=organization, token="preview", preview=True,
         asks=statement.request_sentence(organization), terms=statement.sharing_sentences(organization),

@@ -72,6 +72,11 @@ class PatientFlow(Transitions, models.Model):
     def has_run_out(self) -> bool:
         return self.expires_at <= timezone.now()
 
+    @property
+    def button_label(self) -> str:
+        """What Done returns to, in the app's words; empty where neither the link nor the organisation says it."""
+        return self.return_button_label or self.organization.button_label
+
     def note_opening(self) -> bool:
         """Remember the first opening; True for it. Opening a link changes nothing else (contract 3.1)."""
         return self.amend(only_if={"opened_at": None}, opened_at=timezone.now())

@@ -1,5 +1,6 @@
 """What a patient is told before leaving for a portal: one place for the words, because receipts quote them."""
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from connect.organizations.models import Organization
@@ -9,8 +10,9 @@ VERSION = "2026-05"  # moves whenever a sentence below changes its meaning
 
 def request_sentence(organization: Organization) -> str:
     """Who asks for what, and why."""
-    words = {"name": organization.name, "purpose": organization.purpose}
-    if organization.purpose:
+    purpose = organization.purpose_in(get_language())
+    words = {"name": organization.name, "purpose": purpose}
+    if purpose:
         return _("%(name)s asks for a copy of your health records %(purpose)s.") % words
     return _("%(name)s asks for a copy of your health records.") % words
 

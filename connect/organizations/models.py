@@ -68,9 +68,14 @@ class Organization(models.Model):
     purpose = models.CharField(
         max_length=200, blank=True, help_text="Why patients are asked, as a sentence part: “to find clinical trials”."
     )
+    purpose_es = models.CharField(
+        "purpose in Spanish", max_length=200, blank=True, help_text="“para encontrar estudios clínicos”."
+    )
     support_contact = models.CharField(max_length=200, blank=True, help_text="An e-mail address or a phone number.")
     privacy_url = models.URLField(blank=True)
-    button_label = models.CharField(max_length=60, blank=True)
+    button_label = models.CharField(
+        max_length=60, blank=True, help_text="“Done — return to …”, where the app that makes a link says nothing else."
+    )
     pull_interval_seconds = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -79,6 +84,10 @@ class Organization(models.Model):
 
     def __str__(self):
         return self.name
+
+    def purpose_in(self, language: str) -> str:
+        """Why patients are asked, in their language where the organisation has said it."""
+        return self.purpose_es if language == "es" and self.purpose_es else self.purpose
 
 
 class Membership(models.Model):

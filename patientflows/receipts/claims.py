@@ -24,7 +24,7 @@ def claims_of(receipt_id: str, attempt: Attempt, connection: Connection) -> dict
         "environment": flow.environment,
         "patient": {"id": flow.patient.patient_id},
         "organization": {
-            "id": organization.pk, "name": organization.name, "purpose": organization.purpose,
+            "id": organization.pk, "name": organization.name, "purpose": organization.purpose_in(get_language()),
             "privacy_policy": organization.privacy_url, "support": organization.support_contact,
         },
         "source": {"id": source.pk, "name": source.name, "fhir_base_url": source.fhir_base_url},

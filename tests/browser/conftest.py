@@ -95,5 +95,5 @@ def visitor() -> Visitor:
 @pytest.fixture
 def scene(server, organization, api, hospital, visitor, monkeypatch) -> Scene:
     """An organisation in its colours, a portal in the catalogue, and ways to bring a flow to any state."""
-    assert django_settings.BASE_URL == server
+    assert server == django_settings.BASE_URL
     return Scene(organization, api, hospital, visitor, monkeypatch)

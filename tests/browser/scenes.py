@@ -40,7 +40,8 @@ class Scene:
 
     def __post_init__(self):
         type(self.organization).objects.filter(pk=self.organization.pk).update(
-            name="TrialFinder", purpose="to find clinical trials that fit you", colour="#5b3fa8",
+            name="TrialFinder", purpose="to find clinical trials that fit you",
+            purpose_es="para encontrar estudios clínicos para usted", colour="#5b3fa8",
             support_contact="help@trialfinder.example", privacy_url="https://trialfinder.example/privacy",
         )  # fmt: skip
         for number, (name, brand, city, state) in enumerate(CLINICS):
@@ -206,7 +207,10 @@ SCENES: dict[str, tuple[Callable[[Scene], str], str]] = {
     "code-elsewhere": (callback_elsewhere, "One last step"),
     "finishing": (exchanging, "One moment"),
     "finished-elsewhere": (lambda scene: came_back_twice(scene, code="c"), "You are connected to Mayo Clinic"),
-    "refused-elsewhere": (lambda scene: came_back_twice(scene, error="access_denied"), "You said no"),
+    "refused-elsewhere": (
+        lambda scene: came_back_twice(scene, error="access_denied"),
+        "You did not share your records",
+    ),
     "connected": (lambda scene: scene.connected(), "You are connected to Mayo Clinic"),
     "connected-records": (records_here, "You are connected to Mayo Clinic"),
     "connected-partly": (records_partly, "You are connected to Mayo Clinic"),

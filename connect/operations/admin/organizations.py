@@ -42,7 +42,8 @@ class OrganizationForm(forms.ModelForm):
     class Meta:
         model = Organization
         fields = (
-            "name", "slug", "colour", "purpose", "support_contact", "privacy_url", "button_label", "pull_interval_seconds",
+            "name", "slug", "colour", "purpose", "purpose_es", "support_contact", "privacy_url", "button_label",
+            "pull_interval_seconds",
         )  # fmt: skip
         widgets = {"colour": UnfoldAdminColorInputWidget}
 
@@ -95,7 +96,8 @@ class OrganizationAdmin(OperationsAdmin):
     fieldsets = (
         (None, {"fields": ("name", "slug", "id", "created_at")}),
         ("What patients see", {"fields": (
-            "look", "colour", "new_logo", "remove_logo", "purpose", "support_contact", "privacy_url", "button_label",
+            "look", "colour", "new_logo", "remove_logo", "purpose", "purpose_es", "support_contact", "privacy_url",
+            "button_label",
         )}),
         ("Pulls", {"fields": ("pull_interval_seconds",)}),
     )  # fmt: skip

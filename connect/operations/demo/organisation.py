@@ -43,6 +43,7 @@ def _organization() -> Organization:
             "name": "TrialFinder",
             "colour": "#5b3fa8",
             "purpose": "to find clinical trials that fit you",
+            "purpose_es": "para encontrar estudios clínicos para usted",
             "support_contact": "help@trialfinder.example",
             "button_label": "TrialFinder",
         },
