@@ -31,10 +31,11 @@ class NewFlow(StrictSerializer):
     reconnect = serializers.CharField(required=False, allow_null=True, max_length=40)
 
     def validate_return_url(self, value):
-        scheme = urlsplit(value).scheme
-        if scheme not in ("http", "https"):
-            raise serializers.ValidationError("An absolute http(s) URL")
-        if scheme == "http" and self.context["caller"].environment == Environment.PRODUCTION:
+        parts = urlsplit(value)
+        # Browsers read a backslash as a slash, and a user name may look like a host: neither is ever meant.
+        if parts.scheme not in ("http", "https") or "\\" in value or "@" in parts.netloc:
+            raise serializers.ValidationError("An absolute http(s) URL without a user name")
+        if parts.scheme == "http" and self.context["caller"].environment == Environment.PRODUCTION:
             raise serializers.ValidationError("In production the return_url must be https")
         return value
 

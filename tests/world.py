@@ -42,6 +42,8 @@ class World:
     record: Record
     endpoint: Endpoint
     event: Event
+    export: object | None = None
+    destination: object | None = None
 
 
 def make_world(organization: Organization, environment: str = "sandbox", patient_id: str = "p-1") -> World:
