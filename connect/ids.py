@@ -79,6 +79,10 @@ def new_patient_link_id() -> str:
     return new_id("link")
 
 
+def new_alert_id() -> str:
+    return new_id("alert")
+
+
 def new_receipt_id() -> str:
     return new_id("rcpt")
 

@@ -159,6 +159,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+AXES_ENABLE_ADMIN = False
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -298,6 +299,7 @@ CELERY_BEAT_SCHEDULE = {
     "chain-audit-log": {"task": "connect.audit.chain", "schedule": 10.0, "options": {"expires": 30}},
     "tally-closed-hours": {"task": "connect.operations.tally", "schedule": 60.0, "options": {"expires": 60}},
     "prune-by-retention": {"task": "connect.operations.prune", "schedule": 3600.0, "options": {"expires": 3600}},
+    "watch-for-alerts": {"task": "connect.operations.watch", "schedule": 30.0, "options": {"expires": 60}},
     "beat-heartbeat": {"task": "connect.operations.heartbeat", "schedule": 10.0, "options": {"expires": 30}},
 }
 
@@ -354,3 +356,9 @@ PULL_DAYS = env.int("PULL_DAYS", 0)
 WEBHOOK_HELD_DAYS = env.int("WEBHOOK_HELD_DAYS", 180)
 # How many of each patient's latest records `manage.py verify` opens.
 VERIFY_RECORDS_A_PATIENT = env.int("VERIFY_RECORDS_A_PATIENT", 20)
+ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
+ALERT_WEBHOOK_URL = env.str("ALERT_WEBHOOK_URL", "")
+ALERT_WEBHOOK_SECRET = env.str("ALERT_WEBHOOK_SECRET", "")
+ALERT_PULL_FAILURES_PERCENT = env.int("ALERT_PULL_FAILURES_PERCENT", 50)
+ALERT_ACCESS_LOST_PER_HOUR = env.int("ALERT_ACCESS_LOST_PER_HOUR", 10)
+ALERT_OLDEST_DUE_SECONDS = env.int("ALERT_OLDEST_DUE_SECONDS", 300)

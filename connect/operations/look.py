@@ -1,5 +1,6 @@
 """How the admin site looks: Unfold's settings, and the sidebar, grouped by the story (patients, portals, webhooks)."""
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
@@ -18,7 +19,10 @@ def _list(title: str, icon: str, app: str, model: str) -> dict:
 
 NAVIGATION = [
     {
-        "items": [{"title": "Overview", "icon": "monitoring", "link": reverse_lazy("admin:index")}],
+        "items": [
+            {"title": "Overview", "icon": "monitoring", "link": reverse_lazy("admin:index")},
+            _list("Alerts", "notification_important", "operations", "alert"),
+        ],
     },
     {
         "title": "The story",
@@ -36,8 +40,10 @@ NAVIGATION = [
         "title": "Portals",
         "separator": True,
         "items": [
-            _list("Sources", "local_hospital", "portals", "source"),
+            _list("Portals", "local_hospital", "portals", "source"),
             _list("Names", "list_alt", "portals", "listing"),
+            _list("Directories", "menu_book", "portals", "directory"),
+            _list("Failing token endpoints", "electric_bolt", "portals", "circuit"),
             _list("Registrations", "badge", "portals", "registration"),
             _list("Signing keys", "key", "portals", "signingkey"),
             _list("Missing portals", "help", "portals", "missingportal"),
@@ -82,11 +88,18 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
-    "DASHBOARD_CALLBACK": "connect.operations.overview.dashboard",
+    "DASHBOARD_CALLBACK": None,
     "COLORS": {"primary": PRIMARY},
+    "STYLES": [lambda request: static("operations/operations.css")],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("patientflows/icon.svg")}
+    ],
     "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": NAVIGATION},
     "COMMAND": {"search_models": False, "search_callback": "connect.operations.finding.find_anything"},
     "ACCOUNT": {
-        "navigation": [{"title": "Two-step sign-in", "link": reverse_lazy("admin:two_step")}],
+        "navigation": [
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+            {"title": "Two-step sign-in", "link": reverse_lazy("admin:two_step")},
+        ],
     },
 }

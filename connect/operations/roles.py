@@ -1,15 +1,22 @@
-"""The three roles, and what each may do. `manage.py roles` brings the groups in line with this table."""
+"""What each role may do, and whose rows it reaches. `manage.py roles` brings the groups in line with this table.
+
+Viewer, operator and administrator say what; memberships say for which organisations, or the group `everywhere` for all.
+"""
 
 from django.contrib.auth.models import Group, Permission
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 SHOWN = {
     "organizations": ("organization", "apikey", "patient"),
     "patientflows": ("patientflow", "attempt"),
-    "portals": ("source", "listing", "registration", "connection", "missingportal", "revocation", "signingkey"),
+    "portals": (
+        "source", "listing", "directory", "registration", "connection", "missingportal", "revocation", "signingkey",
+        "circuit",
+    ),
     "pulls": ("pull", "record"),
     "webhooks": ("endpoint", "event", "delivery"),
-}
+    "operations": ("alert",),
+}  # fmt: skip
 VIEW = tuple(f"{app}.view_{model}" for app, models in SHOWN.items() for model in models)
 OPERATE = (
     "operations.run_pulls", "operations.end_access", "operations.expire_flows", "operations.deliver_events",
@@ -19,6 +26,7 @@ ADMINISTER = (
     "operations.import_directories", "operations.manage_keys", "operations.export_audit", "audit.view_entry",
     "organizations.view_phi", "organizations.add_organization", "organizations.change_organization",
     "portals.add_registration", "portals.change_registration", "portals.change_source",
+    "portals.add_directory", "portals.change_directory",
     "auth.view_user", "auth.add_user", "auth.change_user", "auth.view_group",
     "organizations.view_membership", "organizations.add_membership", "organizations.change_membership",
     "organizations.delete_membership",
@@ -28,6 +36,7 @@ ROLES = {
     "viewer": VIEW,
     "operator": VIEW + OPERATE,
     "administrator": VIEW + OPERATE + ADMINISTER,
+    "everywhere": ("operations.see_everything",),
 }
 
 
@@ -36,6 +45,17 @@ def install() -> None:
     for role, names in ROLES.items():
         group, _ = Group.objects.get_or_create(name=role)
         group.permissions.set(_find(names))
+
+
+def grantable_by(user) -> QuerySet[Group]:
+    """The groups that give nothing the user does not have."""
+    held = user.get_all_permissions()
+    mine = [group.pk for group in Group.objects.prefetch_related("permissions__content_type") if _gives(group) <= held]
+    return Group.objects.filter(pk__in=mine).order_by("name")
+
+
+def _gives(group: Group) -> set[str]:
+    return {f"{each.content_type.app_label}.{each.codename}" for each in group.permissions.all()}
 
 
 def _find(names: tuple[str, ...]) -> list[Permission]:

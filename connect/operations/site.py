@@ -1,13 +1,16 @@
 """The admin site: who may enter, what its pages may load, and the audit of coming and going."""
 
-from functools import wraps
+from functools import partial, wraps
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.contrib.auth import get_user_model
+from django.urls import path
 from unfold.sites import UnfoldAdminSite
 
-from connect.audit.actions import Actor, record
+from connect.audit.actions import record
+from connect.operations.actors import staff_actor
 from connect.operations.sign_in import SignInForm
+from connect.operations.two_step import two_step
 
 # Unfold's pages are built with Alpine, which evaluates expressions, and htmx and Chart.js, which set styles. No inline
 # script is allowed even here. Hosted pages keep the strict policy of the settings.
@@ -22,11 +25,6 @@ POLICY = {
     "base-uri": ["'none'"],
     "frame-ancestors": ["'none'"],
 }
-
-
-def staff_actor(request, username: str | None = None) -> Actor:
-    """Who to name in the audit log for a request of a signed-in member of staff."""
-    return Actor("staff", username or request.user.get_username(), request.META.get("REMOTE_ADDR"))
 
 
 def with_policy(view):
@@ -48,6 +46,9 @@ class OperationsSite(UnfoldAdminSite):
     index_title = "Overview"
     login_form = SignInForm
     enable_nav_sidebar = True
+
+    def extra_urls(self):
+        return [path("two-step/", self.admin_view(partial(two_step, site=self)), name="two_step")]
 
     def admin_view(self, view, cacheable=False):
         return with_policy(super().admin_view(view, cacheable))

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from connect.operations import heartbeats, retention, tallies
+from connect.operations import alert_notices, alerts, heartbeats, retention, tallies
 
 
 @shared_task(name="connect.operations.answer_roll_call")
@@ -27,3 +27,10 @@ def tally() -> None:
 def prune() -> None:
     """Forget what is past its retention."""
     retention.prune()
+
+
+@shared_task(name="connect.operations.watch")
+def watch() -> None:
+    """Raise and resolve alerts, and send what is to be told."""
+    alerts.check()
+    alert_notices.send_due()

@@ -1,18 +1,23 @@
-"""Which organisations a member of staff may see: those of their memberships; staff without any see all."""
+"""Which organisations a member of staff may see: those of their memberships, or all with `see_everything`.
+
+Staff with neither see nobody's rows: losing the last membership never shows more.
+"""
 
 from connect.organizations.models import Membership, Organization, Patient
+
+SEE_EVERYTHING = "operations.see_everything"
 
 
 def organizations_of(user) -> frozenset[str] | None:
     """Their ids, or None for all. Asked once a request: it is kept on the user object."""
     if not hasattr(user, "_organizations"):
         ids = frozenset(Membership.objects.filter(user=user).values_list("organization_id", flat=True))
-        user._organizations = ids or None
+        user._organizations = None if not ids and user.has_perm(SEE_EVERYTHING) else ids
     return user._organizations
 
 
 def sees_everything(user) -> bool:
-    """Staff of no organisation: the operators of the installation."""
+    """The operators of the installation, who belong to no organisation."""
     return organizations_of(user) is None
 
 

@@ -91,7 +91,7 @@ class Organization(models.Model):
 
 
 class Membership(models.Model):
-    """A staff member who may see one organisation only; staff without any see all."""
+    """A member of staff who may see this organisation's rows, and no others than by further memberships."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")

@@ -6,23 +6,35 @@ its rows only. Lists never count, and find by exact ids and indexes.
 
 from typing import ClassVar
 
+from django.contrib.admin.utils import unquote
 from django.db.models import Q
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from connect.audit.actions import record
-from connect.operations.site import staff_actor
-from connect.operations.tenancy import narrow, organizations_of, patients_matching
+from connect.operations import links
+from connect.operations.actors import staff_actor
+from connect.operations.tenancy import narrow, patients_matching, sees_everything
 from portals.models import Source
 
 MATCHING_SOURCES = 100
+# How the audit log names a kind of row.
+OBJECT_TYPES = {
+    "organizations.organization": "organization", "organizations.apikey": "api_key", "organizations.patient": "patient",
+    "patientflows.patientflow": "patient_flow", "portals.source": "source", "portals.registration": "registration",
+    "portals.directory": "directory", "portals.connection": "connection", "pulls.pull": "pull", "pulls.record": "record",
+    "webhooks.endpoint": "webhook_endpoint", "webhooks.event": "event", "auth.user": "user",
+}  # fmt: skip
 
 
-def _holds(permission: str):
-    """A method Unfold asks before it shows or runs an action that names the permission."""
+def _holds(permission: str, *, everywhere: bool = False):
+    """A method Unfold asks before it shows or runs an action that names the permission.
+
+    `everywhere`: what the action changes is every organisation's, so staff of one organisation may not.
+    """
 
     def has_permission(self, request, obj=None) -> bool:
-        return request.user.has_perm(permission)
+        return request.user.has_perm(permission) and (not everywhere or sees_everything(request.user))
 
     return has_permission
 
@@ -34,8 +46,10 @@ class Permissions:
     has_end_access_permission = _holds("operations.end_access")
     has_expire_flows_permission = _holds("operations.expire_flows")
     has_deliver_events_permission = _holds("operations.deliver_events")
-    has_pause_portals_permission = _holds("operations.pause_portals")
-    has_import_directories_permission = _holds("operations.import_directories")
+    has_pause_portals_permission = _holds("operations.pause_portals", everywhere=True)
+    has_import_directories_permission = _holds("operations.import_directories", everywhere=True)
+    has_rotate_signing_keys_permission = _holds("operations.manage_keys", everywhere=True)
+    has_manage_people_permission = _holds("auth.change_user")
     has_manage_keys_permission = _holds("operations.manage_keys")
     has_export_audit_permission = _holds("operations.export_audit")
     has_phi_permission = _holds("organizations.view_phi")
@@ -104,19 +118,38 @@ class OperationsAdmin(Permissions, ModelAdmin):
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
         context = dict(extra_context or {})
-        row = self.get_object(request, object_id) if object_id else None
+        row = self.row(request, object_id) if object_id else None
         if row is not None and self.has_view_permission(request, row):
             context["panels"] = self.panels(request, row)
             context["title"] = str(row)
         return super().changeform_view(request, object_id, form_url, context)
 
+    def row(self, request, object_id: str):
+        """The row of an address, among what this member of staff may see; None without one."""
+        return self.get_object(request, unquote(object_id))
+
+    def page_of(self, row) -> str:
+        return links.page(self.opts.label_lower, row.pk)
+
     def note(self, request, action: str, row, **detail) -> None:
         """Write to the audit log that this member of staff looked at or did something."""
+        *owner, _ = self.organization_path.split("__")
         record(
-            action=action, by=staff_actor(request), organization_id=getattr(row, "organization_id", "") or "",
-            environment=getattr(row, "environment", "") or "", object_type=self.opts.model_name, object_id=str(row.pk),
-            **detail,
+            action=action, by=staff_actor(request), organization_id=_follow(row, self.organization_path),
+            environment=_follow(row, "__".join([*owner, "environment"])),
+            object_type=OBJECT_TYPES[self.opts.label_lower], object_id=str(row.pk), **detail,
         )  # fmt: skip
 
+    def note_act(self, request, action: str, **detail) -> None:
+        """The same for an act on no row in particular."""
+        record(action=action, by=staff_actor(request), **detail)
+
     def sees_all(self, request) -> bool:
-        return organizations_of(request.user) is None
+        return sees_everything(request.user)
+
+
+def _follow(row, path: str) -> str:
+    """What a lookup path leads to from a row; empty where it leads nowhere."""
+    for name in path.split("__"):
+        row = getattr(row, name, None) if name else None
+    return row or ""

@@ -10,50 +10,81 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from connect.errors import ApiError
-from connect.operations.admin import links
+from connect.operations import links
 
 
 class Declined(Exception):
     """The action cannot be done now; its words are for the operator."""
 
 
-def confirmed(
-    *, title: str, description: str, permission: str, icon: str, form: type[BaseDialogForm] = BaseDialogForm,
-    variant: ActionVariant = ActionVariant.DEFAULT, submit: str = "Do it",
-) -> Callable:  # fmt: skip
+def confirmed(**how) -> Callable:
     """Make a method `(self, request, row, form) -> str | HttpResponse` an action of a row's page.
 
     It runs on POST of its dialog only, for who holds the permission and may see the row; the string it returns is shown.
-    Declined and ApiError are shown as errors.
+    Declined and ApiError are shown as errors. `how`: see `_dialog`.
     """
 
     def decorate(act: Callable) -> Callable:
-        @action(
-            description=title, icon=icon, variant=variant, permissions=[permission], url_path=act.__name__.replace("_", "-"),
-            dialog={"title": f"{title}?", "description": description, "form_class": form, "form_submit_text": submit},
-        )  # fmt: skip
-        @wraps(act)
+        @_dialog(act, **how)
         def run(self, request, dialog, object_id):
-            row = self.get_object(request, object_id)
-            try:
-                answer = act(self, request, row, dialog)
-            except (Declined, ApiError) as problem:
-                messages.error(request, str(problem))
-            else:
-                if isinstance(answer, HttpResponse):
-                    return answer
-                messages.success(request, answer)
-            return back_to(request, links.page(self.opts.label_lower, row.pk))
+            row = self.row(request, object_id)
+            return _carry_out(request, lambda: act(self, request, row, dialog), self.page_of(row))
 
         @wraps(run)
         def within_sight(self, request, object_id):
-            if self.get_object(request, object_id) is None or not self.has_view_permission(request):
+            row = self.row(request, object_id)
+            if row is None or not self.has_view_permission(request, row):
                 raise Http404
             return run(self, request, object_id=object_id)
 
         return within_sight
 
     return decorate
+
+
+def confirmed_on_list(**how) -> Callable:
+    """The same for a method `(self, request, form)` on the list: it is about no row in particular."""
+
+    def decorate(act: Callable) -> Callable:
+        @_dialog(act, **how)
+        def run(self, request, dialog):
+            return _carry_out(request, lambda: act(self, request, dialog), links.rows(self.opts.label_lower))
+
+        @wraps(run)
+        def for_viewers(self, request):
+            if not self.has_view_permission(request):
+                raise Http404
+            return run(self, request)
+
+        return for_viewers
+
+    return decorate
+
+
+def _dialog(
+    act: Callable, *, title: str, description: str, permission: str, icon: str, form: type[BaseDialogForm] = BaseDialogForm,
+    variant: ActionVariant = ActionVariant.DEFAULT, submit: str = "Do it",
+) -> Callable:  # fmt: skip
+    def decorate(run: Callable) -> Callable:
+        run.__name__ = act.__name__
+        return action(
+            description=title, icon=icon, variant=variant, permissions=[permission], url_path=act.__name__.replace("_", "-"),
+            dialog={"title": f"{title}?", "description": description, "form_class": form, "form_submit_text": submit},
+        )(run)  # fmt: skip
+
+    return decorate
+
+
+def _carry_out(request, act: Callable, page: str) -> HttpResponse:
+    try:
+        answer = act()
+    except (Declined, ApiError) as problem:
+        messages.error(request, str(problem))
+    else:
+        if isinstance(answer, HttpResponse):
+            return answer
+        messages.success(request, answer)
+    return back_to(request, page)
 
 
 def back_to(request, url: str) -> HttpResponse:

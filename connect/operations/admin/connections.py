@@ -4,13 +4,14 @@ from django.contrib import admin
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from connect.operations.admin import filters, labels, links, panels
+from connect.operations import links
+from connect.operations.actors import staff_actor
+from connect.operations.admin import filters, labels, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import confirmed
 from connect.operations.admin.flows import attempts_table
 from connect.operations.admin.patients import pulls_table
 from connect.operations.admin.words import explain_failure
-from connect.operations.site import staff_actor
 from connect.operations.tenancy import organizations_of
 from patientflows import patients
 from portals.models import Connection, Revocation

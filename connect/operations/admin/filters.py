@@ -91,3 +91,18 @@ def by_patient_id(user, term: str) -> Q:
     seen = organizations_of(user)
     owners = seen if seen is not None else Organization.objects.values_list("pk", flat=True)
     return Q(organization__in=list(owners), environment__in=Environment.values, patient_id=term)
+
+
+def of_environment(path: str) -> type[DropdownFilter]:
+    """For rows that have it by another row."""
+
+    class OfEnvironmentBy(OfEnvironment):
+        def queryset(self, request, queryset):
+            return queryset.filter(**{path: self.value()}) if self.value() else queryset
+
+    return OfEnvironmentBy
+
+
+def oldest(prefix: str, age: timedelta) -> str:
+    """The first id of this prefix that can be this young."""
+    return ids.oldest_id(prefix, timezone.now() - age)

@@ -60,3 +60,12 @@ def duration(milliseconds: int | None) -> str:
         return f"{minutes} min {seconds} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min"
+
+
+def key_state(*, signs_from, retired_at):
+    """Of a signing key."""
+    if retired_at and retired_at <= now():
+        return badge("retired", "")
+    if signs_from > now():
+        return badge("published", "info")
+    return badge("retiring", "warning") if retired_at else badge("signs", "success")

@@ -11,7 +11,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminColorInputWidget,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
@@ -19,10 +19,11 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )  # fmt: skip
 
-from connect.operations.admin import filters, labels, links, panels
+from connect.operations import links
+from connect.operations.actors import staff_actor
+from connect.operations.admin import filters, labels, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import confirmed
-from connect.operations.site import staff_actor
 from connect.organizations import actions
 from connect.organizations.models import SCOPES, ApiKey, Environment, Organization
 from patientflows.branding import LogoRefused, clean_logo
@@ -70,7 +71,7 @@ class NewKeyForm(BaseDialogForm):
     name = forms.CharField(max_length=120, widget=UnfoldAdminTextInputWidget, help_text="What will use it.")
     environment = forms.ChoiceField(choices=Environment.choices, widget=UnfoldAdminSelectWidget)
     scopes = forms.MultipleChoiceField(
-        choices=SCOPE_CHOICES, initial=list(SCOPES), widget=UnfoldAdminCheckboxSelectMultiple
+        choices=SCOPE_CHOICES, initial=list(SCOPES), widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
     expires_on = forms.DateField(
         required=False, widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),

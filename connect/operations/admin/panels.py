@@ -55,3 +55,14 @@ class Advice:
     tone: str = "warning"
 
     kind = "advice"
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Sentences, one below the other."""
+
+    title: str
+    lines: Sequence[str]
+    empty: str = "Nothing."
+
+    kind = "lines"

@@ -3,7 +3,8 @@
 from django.contrib import admin
 from django.db.models import Count, Max
 
-from connect.operations.admin import filters, labels, links, panels
+from connect.operations import links
+from connect.operations.admin import filters, labels, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.organizations.models import Patient
 from patientflows.models import PatientFlow
@@ -28,7 +29,7 @@ class PatientAdmin(OperationsAdmin):
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         response = super().change_view(request, object_id, form_url, extra_context)
-        patient = self.get_object(request, object_id)
+        patient = self.row(request, object_id)
         if patient is not None and self.has_phi_permission(request):
             self.note(request, "patient.viewed", patient)
         return response

@@ -1,16 +1,18 @@
 """Pulls, with every search's progress moving while one runs."""
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.http import Http404
 from django.shortcuts import render
 from django.urls import path, reverse
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from connect.operations.admin import filters, labels, links, panels
+from connect.operations import links
+from connect.operations.actors import staff_actor
+from connect.operations.admin import filters, labels, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import Declined, confirmed
-from connect.operations.site import staff_actor
 from pulls.actions import cancel_pulls, queue_pull
 from pulls.models import Pull, Search
 
@@ -80,7 +82,7 @@ class PullAdmin(OperationsAdmin):
 
     def progress(self, request, object_id):
         """The progress table alone, for the page to poll."""
-        pull = self.get_object(request, object_id)
+        pull = self.row(request, object_id)
         if pull is None or not self.has_view_permission(request, pull):
             raise Http404
         return render(request, "operations/panel.html", {"panel": progress_table(pull)})
@@ -98,7 +100,7 @@ def progress_table(pull: Pull) -> panels.Table:
         [(row.resource_type, labels.badge(row.status), fetched(row), row.stored, row.unchanged, row.unreadable, row.pages,
           row.error or "–") for row in searches],
         more=links.rows("pulls.record", pull_id=pull.pk),
-        live=reverse("admin:pulls_pull_progress", args=[pull.pk]) if pull.is_open else "",
+        live=reverse("admin:pulls_pull_progress", args=[quote(pull.pk)]) if pull.is_open else "",
         empty="The plan is not made yet." if pull.is_open else "Nothing was asked for.",
         note=f"{pull.get_status_display()}: {pull.total} new or changed, {pull.errors} types could not be had.",
     )  # fmt: skip

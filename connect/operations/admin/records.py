@@ -7,7 +7,8 @@ from django.shortcuts import render
 from unfold.decorators import action, display
 
 from connect.crypto import CannotOpen
-from connect.operations.admin import filters, labels, links
+from connect.operations import links
+from connect.operations.admin import filters, labels
 from connect.operations.admin.base import OperationsAdmin
 from pulls.models import Record
 from pulls.records import data_key, open_body
@@ -53,7 +54,7 @@ class RecordAdmin(OperationsAdmin):
     @action(description="Show content", icon="visibility", permissions=["phi"], url_path="content")
     def show_content(self, request, object_id):
         """The resource as the portal sent it. Every showing is in the audit log."""
-        record = self.get_object(request, object_id)
+        record = self.row(request, object_id)
         if record is None:
             raise Http404
         if not self.has_view_permission(request, record):

@@ -13,11 +13,12 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from connect.operations.admin import filters, labels, links, panels
+from connect.operations import links
+from connect.operations.actors import staff_actor
+from connect.operations.admin import filters, labels, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import confirmed
 from connect.operations.redaction import redacted
-from connect.operations.site import staff_actor
 from webhooks import actions
 from webhooks.models import Delivery, Endpoint, Event
 
@@ -176,7 +177,7 @@ class EventAdmin(OperationsAdmin):
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         response = super().change_view(request, object_id, form_url, extra_context)
-        event = self.get_object(request, object_id)
+        event = self.row(request, object_id)
         if event is not None and event.shown_in_full:
             self.note(request, "event.viewed", event)
         return response

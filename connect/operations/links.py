@@ -2,6 +2,7 @@
 
 from urllib.parse import urlencode
 
+from django.contrib.admin.utils import quote
 from django.urls import reverse
 from django.utils.html import format_html
 
@@ -10,7 +11,7 @@ STYLE = "text-primary-600 dark:text-primary-500 hover:underline"
 
 def page(app_model: str, pk) -> str:
     """The address of a row's page: `page("pulls.pull", pull.pk)`."""
-    return reverse(f"admin:{app_model.replace('.', '_')}_change", args=[pk])
+    return reverse(f"admin:{app_model.replace('.', '_')}_change", args=[quote(pk)])
 
 
 def rows(app_model: str, **filters) -> str:

@@ -1,0 +1,114 @@
+"""The audit log: searched and filtered, checked, and taken out as a file. Nothing of it can be changed here or anywhere."""
+
+import json
+from itertools import islice
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import HttpResponseRedirect, StreamingHttpResponse
+from django.utils.html import format_html
+from unfold.decorators import action, display
+
+from connect.audit import chain, export
+from connect.audit.models import Entry
+from connect.operations import links
+from connect.operations.admin import filters
+from connect.operations.admin.base import OperationsAdmin
+
+# What an entry's object_type names, and the page that shows such a row.
+PAGES = {
+    "api_key": "organizations.apikey", "organization": "organizations.organization", "patient": "organizations.patient",
+    "patient_flow": "patientflows.patientflow", "patientflow": "patientflows.patientflow",
+    "connection": "portals.connection", "source": "portals.source", "registration": "portals.registration",
+    "directory": "", "signing_key": "", "pull": "pulls.pull", "record": "pulls.record",
+    "webhook_endpoint": "webhooks.endpoint", "event": "webhooks.event", "user": "auth.user",
+    "export_destination": "", "export": "",
+}  # fmt: skip
+OBJECT_TYPES = tuple(PAGES)
+FAULTS_SHOWN = 5
+
+
+class ByAction(filters.DropdownFilter):
+    """The kinds of act, by the noun they begin with."""
+
+    title = "about"
+    parameter_name = "about"
+
+    def lookups(self, request, model_admin):
+        nouns = ("api_key", "connection", "directory", "event", "export", "organization", "patient", "patient_flow",
+                 "portal", "pull", "record", "registration", "signing_keys", "staff", "webhook_endpoint")  # fmt: skip
+        return [(noun, noun.replace("_", " ")) for noun in nouns]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(action__startswith=f"{self.value()}.") if self.value() else queryset
+
+
+class ByActor(filters.DropdownFilter):
+    title = "who"
+    parameter_name = "who"
+
+    def lookups(self, request, model_admin):
+        return [("staff", "Staff"), ("api_key", "API keys"), ("patient", "Patients"), ("system", "Connect itself")]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(actor_kind=self.value()) if self.value() else queryset
+
+
+@admin.register(Entry)
+class EntryAdmin(OperationsAdmin):
+    search_help_text = "Id of an object (conn_…, pull_…, a source, a key), or an action such as staff.signed_in"
+    list_display = ("at", "action", "who", "object", "organization_id", "environment", "address", "position")
+    list_filter = (filters.happened_within("at"), ByAction, ByActor, filters.of_organization(), filters.OfEnvironment)
+    fields = (
+        "at", "action", "actor_kind", "actor", "address", "organization_id", "environment", "object_type", "object",
+        "request_id", "facts", "position", "previous_hash", "hash",
+    )  # fmt: skip
+    readonly_fields = ("object", "facts")
+    actions_list = ("export_csv", "export_json", "verify")
+
+    def _found(self, request, term):
+        return Q(object_type__in=OBJECT_TYPES, object_id=term) | Q(action=term)
+
+    @display(description="Who")
+    def who(self, entry):
+        return f"{entry.actor_kind.replace('_', ' ')} {entry.actor}".strip()
+
+    @display(description="Object")
+    def object(self, entry):
+        where = PAGES.get(entry.object_type)
+        return links.to(where, entry.object_id) if where else entry.object_id or "–"
+
+    @display(description="Facts")
+    def facts(self, entry):
+        told = json.dumps(entry.detail, indent=2, ensure_ascii=False)
+        return format_html("<pre class='ops-code'>{}</pre>", told) if entry.detail else "–"
+
+    @action(description="CSV", icon="download", permissions=["export_audit"], url_path="export-csv")
+    def export_csv(self, request):
+        return self._export(request, "csv", "text/csv")
+
+    @action(description="JSON", icon="download", permissions=["export_audit"], url_path="export-json")
+    def export_json(self, request):
+        return self._export(request, "json", "application/json")
+
+    def _export(self, request, form: str, content_type: str):
+        """The entries this member of staff may see, oldest first, streamed; taking them out is an entry too."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        self.note_act(request, "audit_log.exported", format=form)
+        entries = self.get_queryset(request).order_by("pk").iterator(chunk_size=2000)
+        answer = StreamingHttpResponse(export.FORMATS[form](entries), content_type=f"{content_type}; charset=utf-8")
+        answer["Content-Disposition"] = f'attachment; filename="audit-log.{form}"'
+        return answer
+
+    @action(description="Verify", icon="verified", permissions=["export_audit"], url_path="verify")
+    def verify(self, request):
+        """Walk the whole chain; what is wrong is told in words."""
+        faults = list(islice(chain.faults(), FAULTS_SHOWN))
+        for fault in faults:
+            messages.error(request, f"Position {fault.position or '–'}: {fault.what}")
+        if not faults:
+            head = chain.head()
+            messages.success(request, f"The log is whole: {head.position} entries, head {head.hash[:16]}…")
+        return HttpResponseRedirect(links.rows("audit.entry"))

@@ -1,0 +1,94 @@
+"""Every list and every page opens, finds what it should, and leads on."""
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group
+
+from connect.audit.models import Entry
+from connect.operations import links
+from tests.operations.world import make_staff, shared_rows
+
+HIDDEN = ("secret-access-token", "secret-refresh-token")
+
+
+@pytest.fixture
+def rows(world):
+    person = make_staff("viewer", world.organization)
+    more = {"auth.user": person, "auth.group": Group.objects.first(), "audit.entry": Entry.objects.first()}
+    return world.rows() | shared_rows() | more
+
+
+def test_every_registered_model_is_looked_at_here(rows):
+    assert {model._meta.label_lower for model in admin.site._registry} == set(rows)
+
+
+def test_every_list_and_every_page_opens(rows, administrator):
+    for label, row in rows.items():
+        listed = administrator.get(links.rows(label))
+        assert listed.status_code == 200, label
+        assert links.page(label, row.pk) in listed.content.decode(), label
+        page = administrator.get(links.page(label, row.pk))
+        assert page.status_code == 200, label
+        assert not any(secret in page.content.decode() for secret in HIDDEN), label
+
+
+# What a list is searched by where that is not the row's own id.
+TERMS = {
+    "auth.user": "username", "auth.group": "name", "audit.entry": "action", "webhooks.delivery": "event_id",
+    "operations.alert": "subject", "portals.revocation": "connection_id", "portals.listing": "name",
+    "portals.missingportal": "name", "portals.directory": "name", "pulls.record": "pull_id",
+}  # fmt: skip
+
+
+def test_every_list_finds_by_what_it_says(rows, administrator):
+    for label, row in rows.items():
+        term = getattr(row, TERMS.get(label, "pk"))
+        found = administrator.get(links.rows(label, q=term)).content.decode()
+        assert links.page(label, row.pk) in found, label
+        nothing = administrator.get(links.rows(label, q="no such thing")).content.decode()
+        assert links.page(label, row.pk) not in nothing, label
+
+
+BY_PATIENT = (
+    "organizations.patient", "patientflows.patientflow", "patientflows.attempt", "portals.connection", "pulls.pull",
+    "pulls.record", "webhooks.event",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("label", BY_PATIENT)
+def test_a_patients_rows_are_found_by_patient_id(label, world, other_world, administrator):
+    found = administrator.get(links.rows(label, q=world.patient.patient_id)).content.decode()
+    assert links.page(label, world.rows()[label].pk) in found
+    assert links.page(label, other_world.rows()[label].pk) not in found
+
+
+@pytest.mark.parametrize("label", [label for label in BY_PATIENT if label != "webhooks.event"])
+def test_a_patients_rows_are_found_by_e_mail_address(label, world, administrator):
+    found = administrator.get(links.rows(label, q=world.patient.email)).content.decode()
+    assert links.page(label, world.rows()[label].pk) in found
+
+
+@pytest.mark.parametrize("label", ["patientflows.attempt", "portals.connection", "pulls.pull", "portals.registration"])
+def test_rows_are_found_by_their_portals_name(label, world, other_world, administrator):
+    found = administrator.get(links.rows(label, q=world.source.name)).content.decode()
+    assert links.page(label, world.rows()[label].pk) in found
+
+
+def test_every_filter_of_every_list_can_be_chosen(rows, administrator):
+    for label in rows:
+        page = admin.site._registry[apps.get_model(label)]
+        request = administrator.get(links.rows(label)).wsgi_request
+        for spec in page.get_list_filter(request):
+            for query in _choices(spec, page, request):
+                assert administrator.get(links.rows(label, **query)).status_code == 200, (label, query)
+
+
+def _choices(spec, page, request):
+    if isinstance(spec, tuple):
+        name, _ = spec
+        return [{f"{name}__exact": value} for value, _ in page.model._meta.get_field(name).choices]
+    if isinstance(spec, str):
+        return [{f"{spec}__exact": 1}]
+    chooser = spec(request, {}, page.model, page)
+    return [{chooser.parameter_name: key} for key, _ in chooser.lookups(request, page)]
