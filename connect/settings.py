@@ -113,6 +113,7 @@ INSTALLED_APPS = [
     "portals",
     "portals.sandbox",
     "pulls",
+    "pulls.exports",
     "patientflows",
     "connect.docs",
     "connect.example",
@@ -295,6 +296,8 @@ CELERY_BEAT_SCHEDULE = {
     "end-due-access": {"task": "portals.end_due", "schedule": 30.0, "options": {"expires": 60}},
     "revoke-due-tokens": {"task": "portals.revoke_due", "schedule": 15.0, "options": {"expires": 30}},
     "run-due-pulls": {"task": "pulls.run_due", "schedule": 3.0, "options": {"expires": 10}},
+    "run-due-exports": {"task": "pulls.exports.run_due", "schedule": 5.0, "options": {"expires": 20}},
+    "erase-from-exports": {"task": "pulls.exports.erase_due", "schedule": 15.0, "options": {"expires": 30}},
     "expire-due-flows": {"task": "patientflows.expire_due", "schedule": 5.0, "options": {"expires": 20}},
     "chain-audit-log": {"task": "connect.audit.chain", "schedule": 10.0, "options": {"expires": 30}},
     "tally-closed-hours": {"task": "connect.operations.tally", "schedule": 60.0, "options": {"expires": 60}},
@@ -323,6 +326,7 @@ PULL_INTERVAL_SECONDS = env.int("PULL_INTERVAL_SECONDS", 24 * 3600)
 DOCUMENT_MAX_BYTES = env.int("DOCUMENT_MAX_BYTES", 25 * 1024 * 1024)
 PULL_GIVES_UP_AFTER_SECONDS = env.int("PULL_GIVES_UP_AFTER_SECONDS", 6 * 3600)
 PULLS_AT_ONCE = env.int("PULLS_AT_ONCE", 4)
+EXPORTS_DIR = env.str("EXPORTS_DIR", str(DATA_DIR / "exports"))
 SANDBOX_ENABLED = env.bool("SANDBOX_ENABLED", DEMO)
 EXAMPLE_ENABLED = env.bool("EXAMPLE_ENABLED", DEMO)
 SANDBOX_DATA_DIR = env.str("SANDBOX_DATA_DIR", str(DATA_DIR / "sandbox"))

@@ -9,6 +9,7 @@ from connect.errors import ResourceConflict
 from connect.organizations.models import Patient
 from connect.states import TransitionRefused
 from portals.models import Connection
+from pulls.exports.erasures import queue_erasure
 from pulls.models import Pull, Record, RecordHead
 from pulls.tasks import run
 
@@ -72,7 +73,9 @@ def cancel(pull: Pull, *, reason: str) -> bool:
 
 
 def erase_records(*, patient: Patient) -> int:
-    """Delete every record of the patient inside the caller's transaction; returns how many."""
+    """Delete every record of the patient inside the caller's transaction, and have their lines taken out of our own
+    export folders; returns how many records there were."""
+    queue_erasure(patient)
     count, _ = Record.objects.filter(patient=patient).delete()
     RecordHead.objects.filter(patient=patient).delete()
     return count

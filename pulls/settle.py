@@ -11,6 +11,7 @@ from connect.states import TransitionRefused
 from portals.models import Connection
 from pulls import manifest
 from pulls.claims import LeaseLost, hold, mine
+from pulls.exports.actions import export_changes
 from pulls.gone import mark_gone
 from pulls.models import Pull
 from pulls.outcome import may_get_better, status_of_pull, types_lacking
@@ -30,6 +31,8 @@ def settle(pull: Pull) -> None:
         gone = mark_gone(pull)
         hold(pull, total=pull.total + sum(gone.values()))
         _close(pull, status_of_pull(pull), gone=gone, error="")
+        if pull.total:
+            export_changes(tenant=pull.connection.tenant)
 
 
 def fail(pull: Pull, reason: str) -> None:
@@ -39,6 +42,8 @@ def fail(pull: Pull, reason: str) -> None:
         with transaction.atomic():
             hold(pull)
             _close(pull, Pull.Status.FAILED, gone={}, error=reason)
+            if pull.total:
+                export_changes(tenant=pull.connection.tenant)
     except LeaseLost:
         log.info("pull.lease_lost")
 

@@ -107,3 +107,9 @@ def pull():
         return Pull.objects.get(pk=made.pk)
 
     return pull
+
+
+@pytest.fixture
+def receiver():
+    """An address for a webhook endpoint; its events are looked at where they are queued."""
+    return "https://integrator.example.org/events"
