@@ -19,6 +19,9 @@ from patientflows.returning import attach
 from portals.models import Connection, Registration, Source
 from portals.smart.tokens import TokenResponse
 from pulls import claims, settle, store
+from pulls.exports.actions import create_destination
+from pulls.exports.models import Destination, Export
+from pulls.exports.run import run_export
 from pulls.fhir.pages import read_page
 from pulls.models import Pull, Record, Search
 from tests.factories import ApiClient, make_endpoint, make_key
@@ -42,8 +45,8 @@ class World:
     record: Record
     endpoint: Endpoint
     event: Event
-    export: object | None = None
-    destination: object | None = None
+    export: Export
+    destination: Destination
 
 
 def make_world(organization: Organization, environment: str = "sandbox", patient_id: str = "p-1") -> World:
@@ -65,8 +68,18 @@ def make_world(organization: Organization, environment: str = "sandbox", patient
     event = Event.objects.filter(endpoint=endpoint).order_by("pk").first()
     return World(
         tenant, api, flow.patient, flow, attempt, pull.connection, pull, Record.objects.get(pull_id=pull.pk), endpoint,
-        event,
+        event, *_exported(tenant),
     )  # fmt: skip
+
+
+def _exported(tenant: Tenant) -> tuple[Export, Destination]:
+    destination = create_destination(
+        tenant=tenant, name="Lake", kind="folder", settings={"folder": "lake"}, credentials={}, by=SYSTEM
+    )
+    export = Export.objects.get(destination=destination)
+    run_export(export.pk)
+    export.refresh_from_db()
+    return export, destination
 
 
 def _portal(environment: str) -> tuple[Source, Registration]:

@@ -65,8 +65,8 @@ def id_after(path: str, world: World) -> str:
         "pulls": world.pull.pk,
         "webhooks": world.endpoint.pk,
         "events": world.event.pk,
-        "exports": world.export.pk if world.export else "",
-        "export-destinations": world.destination.pk if world.destination else "",
+        "exports": world.export.pk,
+        "export-destinations": world.destination.pk,
     }[collection]
 
 
