@@ -10,6 +10,7 @@ class ApiError(Exception):
     type = "api_error"
     code = "internal_error"
     message = "Something went wrong on our side"
+    do_not_call_in_templates = True  # pages show the class
 
     def __init__(self, message: str | None = None, *, param: str | None = None, headers: dict | None = None):
         self.message = message or self.message
