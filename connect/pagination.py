@@ -16,8 +16,10 @@ MAX_LIMIT = 100
 class PageQuery(serializers.Serializer):
     """`limit` 1..100 and `starting_after`; lists add their filters by subclassing."""
 
-    limit = WholeNumberField(1, MAX_LIMIT, required=False, default=DEFAULT_LIMIT)
-    starting_after = serializers.CharField(required=False, max_length=600)
+    limit = WholeNumberField(1, MAX_LIMIT, required=False, default=DEFAULT_LIMIT, help_text="Items a page.")
+    starting_after = serializers.CharField(
+        required=False, max_length=600, help_text="The `next_cursor` of the page before, under the same filters."
+    )
 
 
 def issue_cursor(position, filters: dict) -> str:

@@ -2,11 +2,15 @@
 
 from rest_framework.response import Response
 
+from connect.errors import ResourceConflict, ResourceNotFound
+from connect.openapi import operation, page_of
 from connect.organizations.models import Patient
-from connect.organizations.views import ApiView, WritingApiView
+from connect.organizations.views import ApiView, NoBody, WritingApiView
 from patientflows import actions
 from patientflows.models import PatientFlow
-from patientflows.serializers import FlowBody, FlowQuery, NewFlow, NewFlowBody, PatientFlowQuery, StepBody
+from patientflows.serializers import FlowBody, FlowQuery, NewFlow, NewFlowBody, PatientFlowQuery, TimelineBody
+
+TAG = "Patient flows"
 
 
 def flows_of(caller):
@@ -15,15 +19,25 @@ def flows_of(caller):
 
 
 class PatientFlows(WritingApiView):
-    """Make a flow; list an organisation's flows."""
+    """`/patient-flows`"""
 
+    tag = TAG
     scopes = {"GET": "patient_flows:read", "POST": "patient_flows:write"}
 
+    @operation("create_patient_flow", body=NewFlow, answers=FlowBody, errors=[ResourceNotFound])
     def post(self, request):
+        """Create a flow.
+
+        The answer's `url` is the link for the patient. With `connection_id` or `reconnect` it leads straight to that
+        portal's login (Direct Mode); without, the patient searches and chooses (Picker Mode). The patient of a
+        `patient_id` that is new is made.
+        """
         flow = actions.open_flow(caller=request.auth, by=self.actor, **self.validated(NewFlow))
         return Response(NewFlowBody(flow).data)
 
+    @operation("list_patient_flows", query=FlowQuery, answers=page_of(FlowBody, "PatientFlowList"))
     def get(self, request):
+        """List flows, newest first."""
         query = self.query(FlowQuery)
         flows = flows_of(request.auth)
         if "status" in query:
@@ -34,42 +48,61 @@ class PatientFlows(WritingApiView):
 
 
 class PatientFlowDetail(ApiView):
-    """One flow."""
+    """`/patient-flows/{id}`"""
 
+    tag = TAG
     scopes = {"GET": "patient_flows:read"}
 
+    @operation("get_patient_flow", answers=FlowBody)
     def get(self, request, flow_id):
+        """Retrieve a flow."""
         return Response(FlowBody(flows_of(request.auth).get_or_404(pk=flow_id)).data)
 
 
 class PatientFlowExpiry(WritingApiView):
-    """End an open link at once."""
+    """`/patient-flows/{id}/expire`"""
 
+    tag = TAG
     scopes = {"POST": "patient_flows:write"}
 
+    @operation("expire_patient_flow", answers=FlowBody, errors=[ResourceConflict])
     def post(self, request, flow_id):
+        """End an open link at once.
+
+        409 `resource_conflict` when the flow is not open any more.
+        """
+        self.validated(NoBody)
         flow = flows_of(request.auth).get_or_404(pk=flow_id)
         actions.expire_flow(flow=flow, by=self.actor)
         return Response(FlowBody(flows_of(request.auth).get(pk=flow_id)).data)
 
 
 class PatientFlowTimeline(ApiView):
-    """Every step of a flow with its time and outcome."""
+    """`/patient-flows/{id}/timeline`"""
 
+    tag = TAG
     scopes = {"GET": "patient_flows:read"}
 
+    @operation("get_patient_flow_timeline", answers=TimelineBody)
     def get(self, request, flow_id):
+        """Retrieve a flow's timeline.
+
+        Every step with its time and outcome: link opened, search, source chosen, sent to the portal, came back, code
+        exchanged, connected or failed, done. No personal data, no search text.
+        """
         flow = PatientFlow.objects.of(request.auth).get_or_404(pk=flow_id)
-        steps = StepBody(flow.steps.all(), many=True).data
-        return Response({"resource_type": "patient_flow_timeline", "patient_flow_id": flow.pk, "steps": steps})
+        return Response(TimelineBody({"patient_flow_id": flow.pk, "steps": flow.steps.all()}).data)
 
 
 class FlowsOfPatient(ApiView):
-    """A patient's flows."""
+    """`/patients/{id}/patient-flows`"""
 
+    tag = TAG
     scopes = {"GET": "patient_flows:read"}
 
+    @operation("list_flows_of_patient", query=PatientFlowQuery, answers=page_of(FlowBody, "PatientFlowList"))
     def get(self, request, patient_id):
+        """List a patient's flows, newest first."""
         patient = Patient.objects.of(request.auth).get_or_404(patient_id=patient_id)
         query = self.query(PatientFlowQuery)
         flows = flows_of(request.auth).filter(patient=patient)

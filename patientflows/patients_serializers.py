@@ -1,7 +1,9 @@
 """Bodies of the patient API (contract 2). A patient's connections are grants and, where there never was one, attempts."""
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from connect.fields import ConstantField, OneOfField
 from connect.organizations.fields import InstantField, MetadataField, PatientIdField
 from connect.organizations.models import Patient
 from connect.organizations.views import StrictSerializer
@@ -14,31 +16,70 @@ from portals.serializers import ConnectionBody
 class NewPatient(StrictSerializer):
     """The body of `POST /patients`, and of `PUT /patients/{id}`, where what is omitted is cleared."""
 
-    patient_id = PatientIdField()
-    email = serializers.EmailField(required=False, allow_null=True, max_length=254)
-    name = serializers.CharField(required=False, allow_null=True, max_length=200)
-    metadata = MetadataField(required=False)
+    patient_id = PatientIdField(help_text="Your own id of the patient; it becomes the Patient's `id`.")
+    email = serializers.EmailField(
+        required=False, allow_null=True, max_length=254, help_text="Kept for you; nothing is sent to it."
+    )
+    name = serializers.CharField(
+        required=False, allow_null=True, max_length=200, help_text="Kept for you; patients see it on their own page."
+    )
+    metadata = MetadataField(required=False, help_text="Anything of yours: 50 keys and 16 KiB at most; replaced whole.")
 
 
 class PatientQuery(PageQuery):
     """Filters of `GET /patients`, both exact."""
 
-    patient_id = serializers.CharField(required=False, max_length=200)
-    email = serializers.CharField(required=False, max_length=254)
+    patient_id = serializers.CharField(required=False, max_length=200, help_text="Exactly this id of yours.")
+    email = serializers.CharField(required=False, max_length=254, help_text="Exactly this address.")
 
 
+@extend_schema_serializer(component_name="PatientConnection")
+class PatientConnectionBody(ConnectionBody):
+    """A patient's connection: a grant at a source, or an attempt that never became one, whose `id` is null."""
+
+    id = serializers.CharField(allow_null=True, help_text="`conn_…`; null where access was never granted.")
+    status = OneOfField(
+        (*Connection.Status.values, Attempt.Status.FAILED.value), help_text="`active` is the only “connected”."
+    )
+
+
+@extend_schema_serializer(component_name="Patient")
 class PatientBody(serializers.Serializer):
-    """The Patient of contract 2; its id is the integrator's own patient_id."""
+    """A person you ask for records. The id is your own `patient_id`."""
 
-    id = serializers.CharField(source="patient_id")
-    resource_type = serializers.ReadOnlyField(default="patient")
-    email = serializers.CharField(allow_null=True)
-    name = serializers.CharField(allow_null=True)
-    metadata = serializers.JSONField()
-    created_at = InstantField()
+    id = serializers.CharField(source="patient_id", help_text="Your own id of the patient.")
+    resource_type = ConstantField("patient", help_text="What this object is.")
+    email = serializers.CharField(allow_null=True, help_text="As you gave it.")
+    name = serializers.CharField(allow_null=True, help_text="As you gave it.")
+    metadata = MetadataField(help_text="As you gave it.")
+    created_at = InstantField(help_text="When the patient was made.")
 
-    def to_representation(self, patient):
-        return {**super().to_representation(patient), "resource_type": "patient"}
+
+@extend_schema_serializer(component_name="PatientWithConnections")
+class PatientWithConnectionsBody(PatientBody):
+    """A Patient with its connections."""
+
+    connections = PatientConnectionBody(
+        many=True, help_text="Newest first: grants, and attempts that never became one."
+    )
+
+
+@extend_schema_serializer(component_name="DeletedPatient")
+class DeletedPatientBody(serializers.Serializer):
+    """What is left of an erased patient."""
+
+    id = serializers.CharField(help_text="Your own id of the patient.")
+    resource_type = ConstantField("patient", help_text="What was deleted.")
+    deleted = ConstantField(True, help_text="Always true.")
+
+
+@extend_schema_serializer(component_name="DisconnectedConnection")
+class DisconnectedBody(serializers.Serializer):
+    """What a disconnection answers."""
+
+    id = serializers.CharField(help_text="The connection's id.")
+    resource_type = ConstantField("connection", help_text="What was disconnected.")
+    disconnected = ConstantField(True, help_text="Always true.")
 
 
 def attempt_body(attempt: Attempt) -> dict:

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 from rest_framework.response import Response
 
 from connect.errors import InvalidData, ResourceNotFound
+from connect.openapi import operation, page_of
 from connect.organizations.models import Environment
 from connect.organizations.views import ApiView, WritingApiView
 from connect.pagination import issue_cursor, list_envelope, read_cursor
@@ -21,10 +22,15 @@ from portals.serializers import Advance, ConnectionBody, SourceBody, SourceQuery
 class Sources(ApiView):
     """`/connections`: the catalogue, by name; ranked where something is looked for."""
 
+    tag = "Catalogue"
     scopes: ClassVar = {"GET": "connections:read"}
 
+    @operation("list_sources", query=SourceQuery, answers=page_of(SourceBody, "FhirSourceList"))
     def get(self, request):
-        """List the sources a patient may choose."""
+        """List the sources a patient may choose.
+
+        By name; with `q`, ranked by how well they match.
+        """
         query = self.query(SourceQuery)
         filters = {key: value for key, value in query.items() if key not in ("limit", "starting_after")}
         after = read_cursor(query["starting_after"], filters) if "starting_after" in query else None
@@ -41,10 +47,15 @@ class Sources(ApiView):
 class SourceDetail(ApiView):
     """`/connections/{id}`"""
 
+    tag = "Catalogue"
     scopes: ClassVar = {"GET": "connections:read"}
 
+    @operation("get_source", answers=SourceBody)
     def get(self, request, named):
-        """Retrieve a source by its id or its URL-encoded FHIR base URL."""
+        """Retrieve a source.
+
+        By its id (`fhirsrc_…`) or its URL-encoded FHIR base URL.
+        """
         source = source_named(request.auth.environment, named)
         if source is None:
             raise ResourceNotFound()
@@ -54,10 +65,15 @@ class SourceDetail(ApiView):
 class AdvanceConnection(WritingApiView):
     """`/sandbox/connections/{id}/advance`"""
 
+    tag = "Sandbox"
     scopes: ClassVar = {"POST": "pulls:write"}
 
+    @operation("advance_connection", body=Advance, answers=ConnectionBody)
     def post(self, request, conn_id):
-        """Live through a connection's future: expiry, refresh, end of consent, next pull, notices."""
+        """Live through a connection's future.
+
+        Expiry, refresh, end of consent, next pull and notices of the next `seconds` happen now. Sandbox keys only.
+        """
         if request.auth.environment != Environment.SANDBOX:
             raise ResourceNotFound()
         connection = Connection.objects.of(request.auth).get_or_404(pk=conn_id)

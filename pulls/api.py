@@ -4,11 +4,13 @@ from django.http import HttpResponse, StreamingHttpResponse
 from rest_framework.response import Response
 
 from connect.errors import ResourceNotFound
+from connect.openapi import operation, page_of
 from connect.organizations.models import Patient
-from connect.organizations.views import ApiView, WritingApiView
+from connect.organizations.views import ApiView, NoBody, WritingApiView
 from portals.models import Connection
 from pulls import actions, read
 from pulls.completeness import completeness_of
+from pulls.described import CompletenessBody, ManifestBody, RecordList
 from pulls.models import Pull
 from pulls.serializers import PullBody, PullQuery, RecordsQuery, SelectionQuery, records_body, selection_of
 
@@ -24,11 +26,18 @@ def pulls_of(caller):
 
 
 class Records(ApiView):
-    """A patient's records, oldest landing first."""
+    """`/patients/{id}/records`"""
 
+    tag = "Records"
     scopes = {"GET": "records:read"}
 
+    @operation("list_records", query=RecordsQuery, answers=RecordList)
     def get(self, request, patient_id):
+        """List a patient's records.
+
+        The latest version of each, in the order in which versions landed here, oldest first: who keeps the last cursor
+        sees every change once. Records can be read while the pull that brings them still runs.
+        """
         patient = patient_of(request.auth, patient_id)
         query = self.query(RecordsQuery)
         selection = selection_of(query)
@@ -40,31 +49,48 @@ class Records(ApiView):
 
 
 class RecordsExport(ApiView):
-    """A patient's records as NDJSON, whole or filtered, at constant memory."""
+    """`/patients/{id}/records/$export`"""
 
+    tag = "Records"
     scopes = {"GET": "records:read"}
 
+    @operation(
+        "export_records", query=SelectionQuery, answers={"type": "string"}, media_type=NDJSON,
+    )  # fmt: skip
     def get(self, request, patient_id):
+        """Stream a patient's records as NDJSON.
+
+        One resource a line, whole or filtered.
+        """
         patient = patient_of(request.auth, patient_id)
         selection = selection_of(self.query(SelectionQuery))
         return StreamingHttpResponse(read.stream(patient, selection), content_type=NDJSON)
 
 
 class Completeness(ApiView):
-    """What all of the patient's pulls can vouch for, in sentences."""
+    """`/patients/{id}/completeness`"""
 
+    tag = "Records"
     scopes = {"GET": "records:read"}
 
+    @operation("get_completeness", answers=CompletenessBody)
     def get(self, request, patient_id):
+        """Tell how complete a patient's records are.
+
+        What the last pull of each connection can vouch for, and the same in sentences that a support desk can send.
+        """
         return Response(completeness_of(patient_of(request.auth, patient_id)))
 
 
 class Pulls(ApiView):
-    """The organisation's pulls, newest first."""
+    """`/pulls`"""
 
+    tag = "Pulls"
     scopes = {"GET": "pulls:read"}
 
+    @operation("list_pulls", query=PullQuery, answers=page_of(PullBody, "PullList"))
     def get(self, request):
+        """List pulls, newest first."""
         query = self.query(PullQuery)
         pulls = pulls_of(request.auth)
         if "status" in query:
@@ -75,20 +101,30 @@ class Pulls(ApiView):
 
 
 class PullDetail(ApiView):
-    """One pull with its progress."""
+    """`/pulls/{id}`"""
 
+    tag = "Pulls"
     scopes = {"GET": "pulls:read"}
 
+    @operation("get_pull", answers=PullBody)
     def get(self, request, pull_id):
+        """Retrieve a pull with its progress."""
         return Response(PullBody(pulls_of(request.auth).get_or_404(pk=pull_id)).data)
 
 
 class PullManifest(ApiView):
-    """What a settled pull can vouch for."""
+    """`/pulls/{id}/manifest`"""
 
+    tag = "Pulls"
     scopes = {"GET": "pulls:read"}
 
+    @operation("get_pull_manifest", answers=ManifestBody)
     def get(self, request, pull_id):
+        """Retrieve a pull's manifest.
+
+        Each query sent, what it brought, what was refused and why. Its SHA-256 is in the pull's event. 404 until the
+        pull is settled.
+        """
         pull = Pull.objects.of(request.auth).get_or_404(pk=pull_id)
         if pull.manifest is None:
             raise ResourceNotFound("The manifest is written when the pull is settled")
@@ -96,11 +132,18 @@ class PullManifest(ApiView):
 
 
 class PullNow(WritingApiView):
-    """Queue a pull by hand; the open one, where there is one."""
+    """`/patients/{id}/connections/{conn_id}/pull`"""
 
+    tag = "Pulls"
     scopes = {"POST": "pulls:write"}
 
+    @operation("pull_now", answers=PullBody)
     def post(self, request, patient_id, conn_id):
+        """Pull a connection's records now.
+
+        Answers the pull: the open one, where there is one. 409 `resource_conflict` for a connection that is not active.
+        """
+        self.validated(NoBody)
         connection = Connection.objects.of(request.auth).get_or_404(pk=conn_id, patient__patient_id=patient_id)
         pull = actions.pull_now(connection=connection, by=self.actor)
         return Response(PullBody(pulls_of(request.auth).get(pk=pull.pk)).data)

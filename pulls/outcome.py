@@ -23,7 +23,7 @@ class TypeProgress:
 def progress_of(pull: Pull) -> list[TypeProgress]:
     """Per type: what was fetched, expected where the portal says, stored, and why something lacks."""
     by_type: dict[str, list[Search]] = {}
-    for search in pull.searches.order_by("order"):
+    for search in pull.searches.all():
         by_type.setdefault(search.resource_type, []).append(search)
     return [_of_type(resource_type, searches) for resource_type, searches in by_type.items()]
 

@@ -2,12 +2,14 @@
 
 import json
 
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from connect.fields import ConstantField, OneOfField, WholeNumberField
 from connect.organizations.fields import InstantField
 from connect.organizations.models import Patient
 from connect.pagination import PageQuery
-from pulls.models import Pull, Record
+from pulls.models import Pull, Record, Search
 from pulls.outcome import progress_of
 from pulls.read import RecordPage, Selection, body_of
 from pulls.records import data_key
@@ -18,10 +20,17 @@ instant = InstantField().to_representation
 class SelectionQuery(serializers.Serializer):
     """Filters of records."""
 
-    type = serializers.CharField(required=False, max_length=2000)
-    since = serializers.DateTimeField(required=False)
-    source = serializers.CharField(required=False, max_length=40)
-    changes = serializers.BooleanField(required=False, default=False)
+    type = serializers.CharField(
+        required=False, max_length=2000, help_text="FHIR resource types, separated by commas: `Observation,Condition`."
+    )
+    since = serializers.DateTimeField(required=False, help_text="Only what changed here after this time.")
+    source = serializers.CharField(
+        required=False, max_length=40, help_text="Only records of this source (`fhirsrc_…`)."
+    )
+    changes = serializers.BooleanField(
+        required=False, default=False,
+        help_text="`true` adds to each item what became of it, when it landed, and by which pull; and shows gone ones.",
+    )  # fmt: skip
 
     def validate_type(self, value):
         types = [name.strip() for name in value.split(",") if name.strip()]
@@ -34,9 +43,11 @@ class SelectionQuery(serializers.Serializer):
 class RecordsQuery(SelectionQuery):
     """Filters and place of a page of records."""
 
-    count = serializers.IntegerField(required=False, min_value=1, max_value=100, default=100)
-    starting_after = serializers.CharField(required=False, max_length=600)
-    ending_before = serializers.CharField(required=False, max_length=600)
+    count = WholeNumberField(1, 100, required=False, default=100, help_text="Items a page.")
+    starting_after = serializers.CharField(
+        required=False, max_length=600, help_text="A `next_cursor`: keep your last one, and you see every change once."
+    )
+    ending_before = serializers.CharField(required=False, max_length=600, help_text="A `previous_cursor`.")
 
     def validate(self, data):
         if "starting_after" in data and "ending_before" in data:
@@ -73,39 +84,39 @@ def _item(patient: Patient, record: Record, key: bytes, changes: bool) -> bytes:
 class PullQuery(PageQuery):
     """Filters of `GET /pulls`."""
 
-    status = serializers.ChoiceField(choices=Pull.Status.values, required=False)
-    patient_id = serializers.CharField(required=False, max_length=200)
+    status = OneOfField(Pull.Status.values, required=False, help_text="Only pulls of this status.")
+    patient_id = serializers.CharField(required=False, max_length=200, help_text="Only this patient's pulls.")
 
 
+@extend_schema_serializer(component_name="PullProgress")
 class ProgressBody(serializers.Serializer):
-    """One type's progress."""
+    """One resource type's progress."""
 
-    type = serializers.CharField()
-    status = serializers.CharField()
-    fetched = serializers.IntegerField()
-    expected = serializers.IntegerField(allow_null=True)
-    stored = serializers.IntegerField()
-    error = serializers.CharField(allow_null=True)
+    type = serializers.CharField(help_text="The FHIR resource type.")
+    status = OneOfField(Search.Status.values, help_text="How far it has come.")
+    fetched = serializers.IntegerField(help_text="Resources seen.")
+    expected = serializers.IntegerField(allow_null=True, help_text="What the portal announced, where it did.")
+    stored = serializers.IntegerField(help_text="Resources that were new or changed.")
+    error = serializers.CharField(allow_null=True, help_text="Why it could not be had, as a word of ours.")
 
 
+@extend_schema_serializer(component_name="Pull")
 class PullBody(serializers.Serializer):
-    """The Pull of contract 5.1. `connection_id` is the source's id (contract 1.3)."""
+    """One run that brings a connection's records here. `connection_id` is the source's id."""
 
-    id = serializers.CharField()
-    resource_type = serializers.SerializerMethodField()
-    patient_id = serializers.CharField(source="patient.patient_id")
-    connection_id = serializers.CharField(source="connection.source_id")
-    status = serializers.CharField()
-    trigger = serializers.CharField()
-    progress = serializers.SerializerMethodField()
-    total = serializers.IntegerField()
-    errors = serializers.IntegerField()
-    started_at = InstantField(allow_null=True)
-    finished_at = InstantField(allow_null=True)
-    duration_ms = serializers.IntegerField(allow_null=True)
+    id = serializers.CharField(help_text="`pull_…`")
+    resource_type = ConstantField("pull", help_text="What this object is.")
+    patient_id = serializers.CharField(source="patient.patient_id", help_text="Your own id of the patient.")
+    connection_id = serializers.CharField(source="connection.source_id", help_text="The source's id (`fhirsrc_…`).")
+    status = OneOfField(Pull.Status.values, help_text="`waiting` goes on by itself; `partial` is tried again.")
+    trigger = OneOfField(Pull.Trigger.values, help_text="Why it runs.")
+    progress = serializers.SerializerMethodField(help_text="One entry a resource type.")
+    total = serializers.IntegerField(help_text="Resources that were new or changed.")
+    errors = serializers.IntegerField(help_text="Resource types that could not be had.")
+    started_at = InstantField(allow_null=True, help_text="When it began.")
+    finished_at = InstantField(allow_null=True, help_text="When it was settled.")
+    duration_ms = serializers.IntegerField(allow_null=True, help_text="How long it took, in milliseconds.")
 
-    def get_resource_type(self, pull) -> str:
-        return "pull"
-
+    @extend_schema_field(ProgressBody(many=True))
     def get_progress(self, pull) -> list[dict]:
         return ProgressBody(progress_of(pull), many=True).data

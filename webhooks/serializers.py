@@ -3,14 +3,16 @@
 from datetime import UTC, datetime
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from connect import outbound
+from connect.fields import ConstantField, OneOfField, WholeNumberField
 from connect.organizations.fields import InstantField, MetadataField
 from connect.organizations.views import StrictSerializer
 from connect.pagination import PageQuery
 from webhooks import event_types
-from webhooks.models import Delivery, Endpoint
+from webhooks.models import Endpoint, Event, Trigger
 
 URL_REFUSALS = {
     "insecure": "Must be https",
@@ -37,10 +39,7 @@ class UrlField(serializers.CharField):
 class EventTypesField(serializers.ListField):
     """`"*"` or known types, at least one; repeated ones count once."""
 
-    child = serializers.ChoiceField(
-        choices=event_types.SUBSCRIBABLE,
-        error_messages={"invalid_choice": f"Unknown event type; known: {', '.join(event_types.SUBSCRIBABLE)}"},
-    )
+    child = OneOfField(event_types.SUBSCRIBABLE)
 
     def __init__(self, **kwargs):
         super().__init__(min_length=1, max_length=len(event_types.SUBSCRIBABLE), allow_empty=False, **kwargs)
@@ -49,35 +48,50 @@ class EventTypesField(serializers.ListField):
         return list(dict.fromkeys(super().to_internal_value(data)))
 
 
+URL_HELP = "Where events are sent: public https."
+EVENTS_HELP = 'The types to hear of; `"*"` is all of them.'
+DESCRIPTION_HELP = "What this endpoint is for."
+METADATA_HELP = "Anything of yours: 50 keys and 16 KiB at most; replaced whole."
+
+
 class NewEndpoint(StrictSerializer):
     """The body of `POST /webhooks`."""
 
-    url = UrlField()
-    events = EventTypesField()
-    description = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=500)
-    metadata = MetadataField(required=False)
+    url = UrlField(help_text=URL_HELP)
+    events = EventTypesField(help_text=EVENTS_HELP)
+    description = serializers.CharField(
+        required=False, allow_null=True, allow_blank=True, max_length=500, help_text=DESCRIPTION_HELP
+    )
+    metadata = MetadataField(required=False, help_text=METADATA_HELP)
 
 
 class EndpointChanges(StrictSerializer):
     """The body of `PATCH /webhooks/{id}`."""
 
-    url = UrlField(required=False)
-    events = EventTypesField(required=False)
-    description = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=500)
-    metadata = MetadataField(required=False)
-    status = serializers.ChoiceField(choices=Endpoint.Status.values, required=False)
+    url = UrlField(required=False, help_text=URL_HELP)
+    events = EventTypesField(required=False, help_text=EVENTS_HELP)
+    description = serializers.CharField(
+        required=False, allow_null=True, allow_blank=True, max_length=500, help_text=DESCRIPTION_HELP
+    )
+    metadata = MetadataField(required=False, help_text=METADATA_HELP)
+    status = OneOfField(
+        Endpoint.Status.values, required=False,
+        help_text="`disabled` holds what is pending; `active` again sends nothing old by itself: `recover` does.",
+    )  # fmt: skip
 
 
 class Rotation(StrictSerializer):
     """The body of `POST /webhooks/{id}/rotate-secret`."""
 
-    overlap_seconds = serializers.IntegerField(required=False, min_value=0, max_value=86400, default=0)
+    overlap_seconds = WholeNumberField(
+        0, 86400, required=False, default=0, help_text="For how long the old secret signs too."
+    )
 
 
 class Recovery(StrictSerializer):
     """The body of `POST /webhooks/{id}/recover`."""
 
-    since = serializers.DateTimeField(default_timezone=UTC)
+    since = serializers.DateTimeField(default_timezone=UTC, help_text="Queue what was made at this time or later.")
 
     def validate_since(self, value: datetime) -> datetime:
         if value > timezone.now():
@@ -85,34 +99,36 @@ class Recovery(StrictSerializer):
         return value
 
 
+@extend_schema_serializer(component_name="AdvanceWebhook")
 class Advance(StrictSerializer):
     """The body of `POST /sandbox/webhooks/{id}/advance`."""
 
-    seconds = serializers.IntegerField(min_value=1, max_value=30 * 86400)
-
-
-class NoBody(StrictSerializer):
-    """For operations that take nothing."""
+    seconds = WholeNumberField(1, 30 * 86400, help_text="How much time to live through.")
 
 
 class EndpointQuery(PageQuery):
     """Filters of `GET /webhooks`."""
 
-    status = serializers.ChoiceField(choices=Endpoint.Status.values, required=False)
+    status = OneOfField(Endpoint.Status.values, required=False, help_text="Only endpoints of this status.")
 
 
 class EndpointEventQuery(PageQuery):
     """Filters of `GET /webhooks/{id}/events`."""
 
-    delivered = serializers.ChoiceField(choices=["true", "false"], required=False)
+    delivered = OneOfField(
+        ["true", "false"], required=False, help_text="Only those that a 2xx answered, or only others."
+    )
 
 
 class EventQuery(PageQuery):
     """Filters of `GET /events`. `after_sequence` needs `webhook_id` and turns the order to oldest first."""
 
-    webhook_id = serializers.CharField(required=False, max_length=40)
-    type = serializers.ChoiceField(choices=event_types.KNOWN, required=False)
-    after_sequence = serializers.IntegerField(required=False, min_value=0, max_value=2**63 - 1)
+    webhook_id = serializers.CharField(required=False, max_length=40, help_text="Only this endpoint's events.")
+    type = OneOfField(event_types.KNOWN, required=False, help_text="Only events of this type.")
+    after_sequence = WholeNumberField(
+        0, 2**63 - 1, required=False,
+        help_text="Only events after this number, oldest first, to fill a gap with. Needs `webhook_id`.",
+    )  # fmt: skip
 
     def validate(self, data):
         if "after_sequence" in data and "webhook_id" not in data:
@@ -120,79 +136,91 @@ class EventQuery(PageQuery):
         return data
 
 
+@extend_schema_serializer(component_name="WebhookEndpoint")
 class EndpointBody(serializers.Serializer):
-    """WebhookEndpoint, without its secret."""
+    """A URL of yours that hears of events."""
 
-    id = serializers.CharField()
-    resource_type = serializers.ReadOnlyField(default="webhook_endpoint")
-    url = serializers.CharField()
-    events = serializers.ListField(child=serializers.CharField())
-    status = serializers.CharField()
-    description = serializers.CharField(allow_null=True)
-    metadata = serializers.JSONField()
-    api_version = serializers.CharField()
-    created_at = InstantField()
-    updated_at = InstantField()
+    id = serializers.CharField(help_text="`wh_…`")
+    resource_type = ConstantField("webhook_endpoint", help_text="What this object is.")
+    url = serializers.CharField(help_text="Where events are sent.")
+    events = serializers.ListField(child=OneOfField(event_types.SUBSCRIBABLE), help_text="The types it hears of.")
+    status = OneOfField(Endpoint.Status.values, help_text="`disabled` by you, or when an event's ninth attempt failed.")
+    description = serializers.CharField(allow_null=True, help_text="As you gave it.")
+    metadata = MetadataField(help_text="As you gave it.")
+    api_version = serializers.CharField(help_text="The version its events are written in.")
+    created_at = InstantField(help_text="When it was made.")
+    updated_at = InstantField(help_text="When it last changed.")
 
 
+@extend_schema_serializer(component_name="WebhookEndpointWithSecret")
 class EndpointWithSecretBody(EndpointBody):
-    """WebhookEndpoint as it is answered once, when its secret is new."""
+    """A WebhookEndpoint as it is answered once, when its secret is new."""
 
-    secret = serializers.CharField()
-
-
-class DeliveryBody(serializers.ModelSerializer):
-    """One attempt."""
-
-    started_at = InstantField()
-
-    class Meta:
-        model = Delivery
-        fields = ("number", "trigger", "started_at", "duration_ms", "status_code", "error")
+    secret = serializers.CharField(help_text="`whsec_…`, shown this once: verify signatures with it.")
 
 
+@extend_schema_serializer(component_name="WebhookAttempt")
+class DeliveryBody(serializers.Serializer):
+    """One attempt to deliver an event."""
+
+    number = serializers.IntegerField(help_text="1 for the event's first attempt.")
+    trigger = OneOfField(Trigger.values, help_text="Why it ran.")
+    started_at = InstantField(help_text="When it began.")
+    duration_ms = serializers.IntegerField(help_text="How long it took, in milliseconds.")
+    status_code = serializers.IntegerField(allow_null=True, help_text="The receiver's status, if it answered.")
+    error = serializers.CharField(
+        allow_blank=True, help_text="Why it failed: `status`, `refused`, `read_timeout`, `tls`, …; empty for a 2xx."
+    )
+
+
+@extend_schema_serializer(component_name="WebhookEvent")
 class EventBody(serializers.Serializer):
-    """WebhookEvent: one event at one endpoint. `sequence` is null for the moment until the worker has numbered it."""
+    """One event at one endpoint."""
 
-    id = serializers.CharField()
-    resource_type = serializers.ReadOnlyField(default="event")
-    webhook_endpoint_id = serializers.CharField(source="endpoint_id")
-    type = serializers.CharField()
-    data = serializers.JSONField()
-    api_version = serializers.CharField()
-    attempts = serializers.IntegerField()
-    next_attempt_at = InstantField(allow_null=True)
-    delivered_at = InstantField(allow_null=True)
-    last_status_code = serializers.IntegerField(allow_null=True)
-    last_response_body = serializers.CharField(allow_null=True)
-    last_redelivered_at = InstantField(allow_null=True)
-    created_at = InstantField()
-    patient_id = serializers.CharField(allow_null=True)
-    sequence = serializers.IntegerField(allow_null=True)
-    status = serializers.CharField()
+    id = serializers.CharField(help_text="`evt_…`, the same at every attempt: your key to see each event once.")
+    resource_type = ConstantField("event", help_text="What this object is.")
+    webhook_endpoint_id = serializers.CharField(source="endpoint_id", help_text="The endpoint's id.")
+    type = OneOfField(event_types.KNOWN, help_text="What happened.")
+    data = serializers.DictField(help_text="`object`: the thing it happened to, as it was then.")
+    api_version = serializers.CharField(help_text="The version it is written in.")
+    attempts = serializers.IntegerField(help_text="Attempts made.")
+    next_attempt_at = InstantField(allow_null=True, help_text="When it is tried next.")
+    delivered_at = InstantField(allow_null=True, help_text="When a 2xx answered it.")
+    last_status_code = serializers.IntegerField(allow_null=True, help_text="The last answer's status.")
+    last_response_body = serializers.CharField(allow_null=True, help_text="The last answer's body, 4 KB at most.")
+    last_redelivered_at = InstantField(allow_null=True, help_text="When it was last queued again by hand.")
+    created_at = InstantField(help_text="When it happened.")
+    patient_id = serializers.CharField(allow_null=True, help_text="Your own id of the patient it is about.")
+    sequence = serializers.IntegerField(
+        allow_null=True, help_text="Its number at this endpoint, without gaps; null for the moment until it has one."
+    )
+    status = OneOfField(Event.Status.values, help_text="`held` waits for `recover`; `exhausted` failed nine times.")
 
 
+@extend_schema_serializer(component_name="WebhookEventWithAttempts")
 class EventWithDeliveriesBody(EventBody):
-    """WebhookEvent with every attempt, newest first."""
+    """A WebhookEvent with every attempt."""
 
-    deliveries = DeliveryBody(many=True)
+    deliveries = DeliveryBody(many=True, help_text="Newest first; kept for 30 days.")
 
 
+@extend_schema_serializer(component_name="DeletedWebhookEndpoint")
 class DeletedEndpointBody(serializers.Serializer):
-    """The tombstone of an endpoint."""
+    """What is left of a deleted endpoint."""
 
-    id = serializers.CharField()
-    resource_type = serializers.ReadOnlyField(default="webhook_endpoint")
-    deleted = serializers.ReadOnlyField(default=True)
+    id = serializers.CharField(help_text="The endpoint's id.")
+    resource_type = ConstantField("webhook_endpoint", help_text="What was deleted.")
+    deleted = ConstantField(True, help_text="Always true.")
 
 
+@extend_schema_serializer(component_name="WebhookRecovery")
 class RecoveryBody(serializers.Serializer):
-    """What a recovery began: how many events are queued."""
+    """What a recovery began."""
 
-    id = serializers.CharField()
-    resource_type = serializers.ReadOnlyField(default="webhook_recovery")
-    since = InstantField()
-    queued = serializers.IntegerField()
+    id = serializers.CharField(help_text="The endpoint's id.")
+    resource_type = ConstantField("webhook_recovery", help_text="What this object is.")
+    since = InstantField(help_text="As you gave it.")
+    queued = serializers.IntegerField(help_text="How many events are queued.")
 
 
 def delivered_filter(query: dict) -> dict:

@@ -120,7 +120,18 @@ def error_example(error: type[ApiError]) -> dict:
 
 EXAMPLE_PARAMS = {"invalid_data": "patient_id", "external_id_already_exists": "patient_id"}
 
+API_KEY = "api_key"
+SECURITY_SCHEMES = {
+    API_KEY: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "mb_sk_…",
+        "description": "An API key of an organisation: `mb_sk_sbx_…` for its sandbox, `mb_sk_live_…` for production.",
+    }
+}
+
 COMPONENTS = {
+    "securitySchemes": SECURITY_SCHEMES,
     "schemas": {"Error": ERROR},
     "headers": HEADERS,
     "parameters": PARAMETERS,

@@ -1,5 +1,6 @@
 """`@operation`: the name of an operation, what it takes and what it answers."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 from drf_spectacular.utils import extend_schema, inline_serializer
@@ -38,6 +39,7 @@ def operation(
     return decorate
 
 
+@functools.cache
 def page_of(body: type[serializers.Serializer], name: str, **more: serializers.Field) -> serializers.Serializer:
     """The list envelope of contract 1.1 around `body`, as the component `name`."""
     return inline_serializer(

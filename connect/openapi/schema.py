@@ -2,11 +2,10 @@
 
 import inspect
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
 from connect import errors, idempotency, request_id, versions
-from connect.openapi.components import PATH_PARAMETERS, reference
+from connect.openapi.components import API_KEY, PATH_PARAMETERS, reference
 
 WITH_BODY = ("POST", "PUT", "PATCH")
 MEANINGS = {
@@ -20,21 +19,6 @@ MEANINGS = {
     500: "A fault of ours: nothing of the request was kept.",
     502: "A portal or a destination failed.",
 }
-
-
-class ApiKeyScheme(OpenApiAuthenticationExtension):
-    """`Authorization: Bearer mb_sk_…`"""
-
-    target_class = "connect.organizations.authentication.ApiKeyAuthentication"
-    name = "api_key"
-
-    def get_security_definition(self, auto_schema):
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "mb_sk_…",
-            "description": "An API key of an organisation: `mb_sk_sbx_…` for its sandbox, `mb_sk_live_…` for production.",
-        }
 
 
 class ContractSchema(AutoSchema):
@@ -59,15 +43,19 @@ class ContractSchema(AutoSchema):
         scope = getattr(self.view, "scopes", {}).get(self.method)
         return f"{text}\n\nScope: `{scope}`" if scope else text
 
+    def get_auth(self) -> list[dict]:
+        return [] if self.is_public else [{API_KEY: []}]
+
     def get_operation(self, *args, **kwargs):
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
+        operation["security"] = self.get_auth()
         operation["parameters"] = [self._told(parameter) for parameter in operation.get("parameters", [])]
         if not self.is_public:
             operation["parameters"] += self._shared_parameters()
         for response in operation["responses"].values():
-            response["headers"] = self._headers(200)
+            response |= {"description": "Success.", "headers": self._headers(200)}
         operation["responses"] |= self._error_responses(operation)
         return operation
 
@@ -89,9 +77,9 @@ class ContractSchema(AutoSchema):
 
     def _headers(self, status: int) -> dict:
         names = [request_id.HEADER]
-        if not self.is_public:
+        if not self.is_public and status not in (401, 413):
             names += ["RateLimit", "RateLimit-Policy"]
-        if self.method == "POST":
+        if self.method == "POST" and status in (200, 400, 404, 409):
             names.append(idempotency.REPLAYED_HEADER)
         names += {401: ["WWW-Authenticate"], 409: ["Retry-After"], 429: ["Retry-After"]}.get(status, [])
         return {name: reference("headers", name) for name in names}
@@ -113,14 +101,14 @@ class ContractSchema(AutoSchema):
 
     def _refusals(self, operation: dict) -> list[type[errors.ApiError]]:
         """Every error of contract 1.2 that this operation can answer."""
-        found: list[type[errors.ApiError]] = [errors.InternalError]
+        found: list[type[errors.ApiError]] = [errors.BadRequest, errors.InternalError]
         if not self.is_public:
             found += [
                 errors.MissingApiKey, errors.InvalidApiKey, errors.ExpiredApiKey, errors.InsufficientScope,
                 errors.Throttled, errors.UnsupportedApiVersion,
             ]  # fmt: skip
         if self.method in WITH_BODY:
-            found += [errors.BadRequest, errors.InvalidData, errors.PayloadTooLarge]
+            found += [errors.InvalidData, errors.PayloadTooLarge]
         if self.method == "POST":
             found.append(errors.ResourceConflict)
         if any(parameter.get("in") == "query" for parameter in operation["parameters"]):

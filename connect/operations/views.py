@@ -4,34 +4,42 @@ from django.http import HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema_serializer
 from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.exposition import generate_latest
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from connect.fields import ConstantField
+from connect.openapi import operation
 from connect.operations import health, metrics
 from connect.operations.inside import inside_only
 from connect.organizations.fields import InstantField
 
 
+@extend_schema_serializer(component_name="Health")
 class HealthBody(serializers.Serializer):
     """What `/health` answers."""
 
-    ok = serializers.BooleanField()
-    server_time = InstantField()
+    ok = ConstantField(True, help_text="Always true.")
+    server_time = InstantField(help_text="This server's clock.")
 
 
 class Health(APIView):
     """`/health`"""
 
+    tag = "Health"
     authentication_classes = ()
+    http_method_names = ("get", "head")
 
-    @extend_schema(responses=HealthBody, auth=[])
+    @operation("get_health", answers=HealthBody)
     def get(self, request):
-        """Whether this process answers. Needs no key and touches nothing."""
-        body = HealthBody({"ok": True, "server_time": timezone.now()})
+        """Tell whether this server answers.
+
+        Needs no key and touches nothing.
+        """
+        body = HealthBody({"server_time": timezone.now()})
         return Response(body.data, headers={"Cache-Control": "no-store"})
 
 

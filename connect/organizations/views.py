@@ -135,6 +135,10 @@ class StrictSerializer(serializers.Serializer):
         return found
 
 
+class NoBody(StrictSerializer):
+    """For operations that take nothing."""
+
+
 def _type_fault(field: serializers.Field, value):
     """What is wrong with the JSON type: DRF would take 5 for "5" and "5" for 5; the API takes what its document says."""
     if value is None or isinstance(field, serializers.ChoiceField):
