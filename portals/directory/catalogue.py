@@ -110,6 +110,11 @@ def index_of(environment: str) -> CatalogueSearch:
     return _keeper.index(environment)
 
 
+def forget_indexes() -> None:
+    """Have the next search of each environment build its index anew."""
+    _keeper.forget()
+
+
 def _build(environment: str) -> CatalogueSearch:
     return CatalogueSearch(_documents(environment))
 

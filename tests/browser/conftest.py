@@ -48,9 +48,9 @@ def chromium():
 
 @pytest.fixture
 def server(chromium, live_server, settings) -> str:
-    """The live server's address, which Connect believes is its own."""
-    settings.BASE_URL = live_server.url
-    return live_server.url
+    """The live server's address, which Connect believes is its own; another site than the portal's `localhost`."""
+    settings.BASE_URL = live_server.url.replace("localhost", "127.0.0.1")
+    return settings.BASE_URL
 
 
 @pytest.fixture

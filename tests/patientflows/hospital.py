@@ -8,6 +8,7 @@ from itertools import count
 from urllib.parse import urlencode
 
 from connect import ids
+from portals.directory import catalogue
 from portals.models import CatalogueVersion, Listing, Registration, Source
 from tests.portals.portal_double import Answer, PortalDouble, Received
 
@@ -23,13 +24,17 @@ class Hospital(PortalDouble):
     def __init__(self):
         super().__init__()
         self.browser_url = self.url.replace("127.0.0.1", "localhost")
-        self.on("/fhir/.well-known/smart-configuration", Answer(json=self.configuration()))
         self.on("/authorize", self.sign_in_page)
         self.on("/token", self.token)
-        self.on("/fhir/metadata", Answer(json=STATEMENT))
-        self.on("/fhir/Patient/fhir-patient-1", Answer(json={"resourceType": "Patient", "id": "fhir-patient-1"}))
-        self.on("/fhir/Observation", lambda request: Answer(json=observations(37)))
         self.on("/back", self.app_page)
+        self.serve_fhir("/fhir")
+
+    def serve_fhir(self, path: str) -> None:
+        """A FHIR server below `path` with a patient of 37 observations."""
+        self.on(f"{path}/.well-known/smart-configuration", Answer(json=self.configuration()))
+        self.on(f"{path}/metadata", Answer(json=STATEMENT))
+        self.on(f"{path}/Patient/fhir-patient-1", Answer(json={"resourceType": "Patient", "id": "fhir-patient-1"}))
+        self.on(f"{path}/Observation", Answer(json=observations(37)))
 
     def configuration(self) -> dict:
         return {
@@ -70,6 +75,8 @@ class Hospital(PortalDouble):
     def enter_catalogue(self, name: str, path: str = "/fhir", **more) -> Source:
         """List the portal under a name; `path` tells several entries of one server apart."""
         url = f"{self.url}{path}"
+        if f"{path}/metadata" not in self.scripts:
+            self.serve_fhir(path)
         source = Source.objects.create(
             id=ids.source_id("sandbox", url), environment="sandbox", fhir_base_url=url, name=name,
             **{"vendor": "epic", **more},
@@ -80,6 +87,7 @@ class Hospital(PortalDouble):
             id="epic-tests", defaults={"environment": "sandbox", "vendor": "epic", "client_id": "connect"}
         )
         CatalogueVersion.move("sandbox")
+        catalogue.forget_indexes()
         return source
 
 

@@ -101,5 +101,6 @@
   });
   input.addEventListener("focus", () => { if (options().length) open(true); });
   list.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
-  if (input.value.trim().length >= 2) search();
+  // What was typed before the browser went back is still in the field; a page that came with results keeps them.
+  if (input.value.trim().length >= 2 && !help.childElementCount) search();
 })();
