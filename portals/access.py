@@ -7,8 +7,11 @@ Every request reads the token anew, since a refresh may kill the old one at once
 import time
 from dataclasses import dataclass, field
 
+from django.utils import timezone
+
 from portals.models import Connection
-from portals.refresh import lapse, refresh_connection
+from portals.refresh import refresh_connection
+from portals.settling import lapse
 from portals.smart.errors import PortalUnavailable, SmartError
 
 # As long as a token request of another worker can take.
@@ -43,21 +46,30 @@ def fresh_access_token(connection_id: str, *, rejected_version: int) -> AccessTo
     while (row := _row(connection_id)).token_version == rejected_version:
         if row.refresh_token is None:
             lapse(row)
-            continue
-        if _refreshed(connection_id):
-            continue
-        if time.monotonic() > deadline:
+        elif not _refreshed(row) and time.monotonic() > deadline:
             raise PortalUnavailable("refresh_under_way")
-        time.sleep(POLL_SECONDS)
     return _token_of(row)
 
 
-def _refreshed(connection_id: str) -> bool:
+def _refreshed(row: Connection) -> bool:
+    """Try to refresh; False after a moment's wait where another worker is at it."""
+    _respect_put_off(row)
     try:
-        return refresh_connection(connection_id, only_if_due=False)
+        if refresh_connection(row.pk, rejected_version=row.token_version):
+            return True
     except SmartError:
-        _row(connection_id)
+        _row(row.pk)
         raise
+    time.sleep(POLL_SECONDS)
+    return False
+
+
+def _respect_put_off(row: Connection) -> None:
+    """A refresh that failed is not tried again before its time, however many requests want a token."""
+    now = timezone.now()
+    if row.refresh_failures and row.leased_until is None and row.refresh_due_at and row.refresh_due_at > now:
+        wait = (row.refresh_due_at - now).total_seconds()
+        raise PortalUnavailable(row.refresh_error or "put_off", retry_after_seconds=wait)
 
 
 def _row(connection_id: str) -> Connection:

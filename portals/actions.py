@@ -25,7 +25,8 @@ def disconnect(*, connection: Connection, by: Actor) -> None:
     Ending its open pull is the caller's, who sits above pulls.
     """
     locked = _lock(connection)
-    queue_connection_revocations(locked)
+    if queue_connection_revocations(locked):
+        wake(tasks.revoke_due)
     try:
         locked.end(Connection.Status.DISCONNECTED, failure_code=None)
     except TransitionRefused:
@@ -38,7 +39,9 @@ def disconnect(*, connection: Connection, by: Actor) -> None:
 @transaction.atomic
 def queue_revocations(*, connection: Connection) -> int:
     """Have the connection's tokens revoked at its portal; the row itself is about to be erased. How many there were."""
-    return queue_connection_revocations(_lock(connection))
+    queued = queue_connection_revocations(_lock(connection))
+    wake(tasks.revoke_due)
+    return queued
 
 
 @transaction.atomic

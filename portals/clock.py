@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from portals import timing
 from portals.models import Advance, Connection
-from portals.refresh import lapse, refresh_connection
+from portals.refresh import refresh_connection
+from portals.settling import lapse
 from portals.smart.errors import SmartError
 from portals.sweep import announce
 

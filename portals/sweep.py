@@ -7,21 +7,24 @@ Any number of workers may sweep at once: claims keep them apart, and rows anothe
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.db.models import QuerySet, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.utils import timezone
 
 from portals import circuits, timing
-from portals.models import Connection
+from portals.circuits import Rest
+from portals.exchanges import Answer, Request, ask
+from portals.models import Advance, Connection, Source
 from portals.payloads import emit_connection_event
-from portals.refresh import Answer, Request, ask, claim, lapse, prepare, settle
+from portals.refresh import claim, prepare
+from portals.settling import lapse, settle
 from webhooks.event_types import CONNECTION_EXPIRING
 
 log = structlog.get_logger(__name__)
@@ -31,9 +34,11 @@ BATCH = 200
 ROUND_SECONDS = 60
 ENDING_BATCH = 200
 
-# How many batches a look puts off, so that a dead portal's many rows do not hold up the others.
-PUT_OFF_BATCHES = 5
+# Rows of resting portals that one look puts off, and how often it looks, so that they do not hold up the others.
+PUT_OFF_BATCH = 1000
+PUT_OFF_EVERY_SECONDS = 1.0
 PUT_OFF_SPREAD_SECONDS = 60
+PUT_OFF_AT_ONCE = 50
 PORTAL = Coalesce(NullIf("source__rate_limit_group", Value("")), "source_id")
 
 _one_a_process = threading.Lock()
@@ -57,79 +62,97 @@ class _Round:
         self.threads, self.size = threads, settings.REFRESH_THREADS
         self.per_portal = max(1, self.size // 4)
         self.ends_at = time.monotonic() + round_seconds
+        self.puts_off_at = 0.0
         self.flying: dict[Future, Request] = {}
         self.at_portal: Counter = Counter()
 
     def run(self) -> bool:
-        while True:
-            is_over = time.monotonic() > self.ends_at
-            found = False if is_over else self.send_more()
-            if not self.flying:
-                if not found:
-                    return is_over
-                continue
-            self.settle_returned()
+        try:
+            while not (is_over := time.monotonic() > self.ends_at) and (self.send_more() or self.flying):
+                self.settle_returned()
+        finally:  # whatever happened: an answer that is not settled is a token lost
+            while self.flying:
+                self.settle_returned()
+        return is_over
 
     def send_more(self) -> bool:
         """Claim as many as there are free threads; False when nothing was due that may be sent."""
         room = self.size - len(self.flying)
         chosen = self.choose(room) if room else []
-        if not chosen:
-            return False
-        for request in prepare(claim(chosen)):
+        for request in prepare(claim(chosen)) if chosen else []:
             future = self.threads.submit(ask, request)
             self.flying[future] = request
             self.at_portal[circuits.key_of(request.connection.source)] += 1
-        return True
+        return bool(chosen)
 
     def choose(self, room: int) -> list[str]:
-        """The longest due, with a share a portal; what is due at portals to be left alone is put off."""
+        """The longest due, with a share a portal; what is due at resting portals is put off."""
         now = timezone.now()
         due = Connection.objects.due(now).annotate(portal=PORTAL).order_by("refresh_due_at")
-        shut = circuits.open_circuits(now)
-        full = [portal for portal, count in self.at_portal.items() if count >= self.per_portal]
-        rows = due.exclude(portal__in=[*full, *shut]).values_list("pk", "portal")[:BATCH]
-        chosen = self.fair_share(rows, room)
-        for portal, until in shut.items():
-            put_off(due.filter(portal=portal), until)
-        return chosen
+        rest = circuits.resting(now)
+        if rest and time.monotonic() >= self.puts_off_at:
+            self.puts_off_at = time.monotonic() + PUT_OFF_EVERY_SECONDS
+            put_off(due, rest)
+        return self.fair_share(due, room, passed_over=set(rest))
 
-    def fair_share(self, rows, room: int) -> list[str]:
-        chosen, more = [], Counter(self.at_portal)
-        for pk, portal in rows:
-            if len(chosen) < room and more[portal] < self.per_portal:
-                more[portal] += 1
-                chosen.append(pk)
-        return chosen
+    def fair_share(self, due: QuerySet, room: int, *, passed_over: set[str]) -> list[str]:
+        """Up to `room` ids. A portal that has its share is passed over, so that its many rows do not hide the others'."""
+        chosen: dict[str, None] = {}
+        share = Counter(self.at_portal)
+        while len(chosen) < room:
+            full = {portal for portal, count in share.items() if count >= self.per_portal}
+            rows = list(due.exclude(portal__in=passed_over | full).values_list("pk", "portal")[:BATCH])
+            fresh = [(pk, portal) for pk, portal in rows if pk not in chosen]
+            for pk, portal in fresh:
+                if share[portal] < self.per_portal and len(chosen) < room:
+                    share[portal] += 1
+                    chosen[pk] = None
+            if len(rows) < BATCH or not fresh:
+                break
+        return list(chosen)
 
     def settle_returned(self) -> None:
-        done, _ = wait(self.flying, timeout=1, return_when=FIRST_COMPLETED)
+        done, _ = wait(self.flying, timeout=1, return_when=FIRST_COMPLETED) if self.flying else ((), ())
         for future in done:
             request = self.flying.pop(future)
             self.at_portal[circuits.key_of(request.connection.source)] -= 1
-            self.settle_one(future.result())
-
-    def settle_one(self, answer: Answer) -> None:
-        try:
-            settle(answer)
-        except DatabaseError as error:  # the lease runs out, and the row is found uncertain
-            log.error("refresh.settling_failed", error=type(error).__name__)
+            settle_one(future.result())
 
 
-def put_off(due: QuerySet, until: datetime) -> None:
-    """Bring rows of a portal that is to be left alone back after `until`, spread, a batch a statement."""
-    for _ in range(PUT_OFF_BATCHES):
-        ids = list(due.values_list("pk", flat=True)[:BATCH])
-        back_at = until + timedelta(seconds=random.uniform(1, PUT_OFF_SPREAD_SECONDS))
-        Connection.objects.due(timezone.now()).filter(pk__in=ids).update(refresh_due_at=back_at)
-        if len(ids) < BATCH:
-            return
+def settle_one(answer: Answer) -> None:
+    """Settle; what cannot be settled is found uncertain when its lease runs out, and holds up nobody else's answer."""
+    try:
+        settle(answer)
+    except Exception as error:  # noqa: BLE001
+        log.error("refresh.settling_failed", connection_id=answer.connection.pk, error=type(error).__name__)
+
+
+def put_off(due: QuerySet, rest: dict[str, Rest]) -> None:
+    """Bring rows of resting portals back afterwards, spread out. Those that a budget will let through soon stay due."""
+    by_portal = defaultdict(list)
+    for pk, portal in due.filter(portal__in=rest).values_list("pk", "portal")[:PUT_OFF_BATCH]:
+        by_portal[portal].append(pk)
+    for portal, pks in by_portal.items():
+        per_minute = rest[portal].per_minute
+        spread = max(PUT_OFF_SPREAD_SECONDS, len(pks) * 60 / per_minute if per_minute else 0)
+        _bring_back(pks[per_minute or 0 :], rest[portal].until, spread)
+
+
+def _bring_back(pks: list[str], after: datetime, spread_seconds: float) -> None:
+    for start in range(0, len(pks), PUT_OFF_AT_ONCE):
+        back_at = after + timedelta(seconds=random.uniform(1, spread_seconds))
+        some = pks[start : start + PUT_OFF_AT_ONCE]
+        Connection.objects.due(timezone.now()).filter(pk__in=some).update(refresh_due_at=back_at)
 
 
 def end_due() -> int:
-    """End access whose consent had a known end that has come, and announce ends that are near; how many rows."""
+    """End access whose consent had a known end that has come, and announce ends that are near; how many rows.
+
+    Sources whose successor has taken over are offered no longer.
+    """
     now = timezone.now()
-    active = Connection.objects.filter(status=Connection.Status.ACTIVE).select_related("patient")
+    Source.objects.moved_away(now).withdraw()
+    active = Connection.objects.filter(status=Connection.Status.ACTIVE).select_related("patient", "source")
     ended = list(active.filter(access_ends_at__lte=now).order_by("access_ends_at")[:ENDING_BATCH])
     for connection in ended:
         lapse(connection)
@@ -145,3 +168,8 @@ def announce(connection: Connection) -> None:
     """Tell once that access ends within seven days (`connection.expiring`)."""
     if connection.announce_expiry():
         emit_connection_event(CONNECTION_EXPIRING, connection)
+
+
+def to_live_through() -> list[str]:
+    """The sandbox connections that have time to live through: an advance whose message was lost is not lost."""
+    return list(Advance.objects.values_list("connection_id", flat=True).distinct()[:BATCH])

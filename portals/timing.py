@@ -17,6 +17,9 @@ UNCERTAIN_RETRY = timedelta(seconds=5)
 SUSPECT_RETRY = timedelta(minutes=1)
 CLIENT_FAULT_RETRY = timedelta(minutes=5)
 
+# However short a token's life: more often than this is no use to anybody, and 401 says when one is needed.
+SHORTEST_INTERVAL = timedelta(seconds=30)
+
 EXPIRY_NOTICE = timedelta(days=7)
 
 
@@ -34,7 +37,8 @@ def refresh_due_at(now: datetime, expires_in_seconds: int | None) -> datetime:
         return now + UNTOLD * random.uniform(0.8, 1)
     life = timedelta(seconds=expires_in_seconds)
     margin = min(max(life / 10, SHORTEST_MARGIN), LONGEST_MARGIN, life / 4)
-    return now + min(life - margin * random.uniform(1, 2), KEEP_ALIVE * random.uniform(0.8, 1))
+    due = min(life - margin * random.uniform(1, 2), KEEP_ALIVE * random.uniform(0.8, 1))
+    return now + max(due, SHORTEST_INTERVAL * random.uniform(1, 1.5))
 
 
 def retry_at(now: datetime, failures: int, *, first: timedelta = FIRST_RETRY, asked_seconds: float | None = None):

@@ -2,7 +2,7 @@
 
 from portals.models.catalogue import CatalogueVersion, Directory, Listing, MissingPortal, Source, SourceQuerySet
 from portals.models.connections import Advance, Circuit, Connection, Revocation
-from portals.models.registrations import Registration, SigningKey
+from portals.models.registrations import Preflight, Registration, SigningKey
 
 __all__ = [
     "Advance",
@@ -12,6 +12,7 @@ __all__ = [
     "Directory",
     "Listing",
     "MissingPortal",
+    "Preflight",
     "Registration",
     "Revocation",
     "SigningKey",

@@ -1,9 +1,20 @@
 """The catalogue: sources, the names patients find them by, and the lists that brought them."""
 
+import random
+from datetime import datetime, timedelta
+
 from django.db import models
 from django.utils import timezone
 
 from connect.organizations.models import Environment, Organization
+
+# A freshly imported list of thousands is not probed in one go.
+FIRST_PROBES_WITHIN = timedelta(hours=12)
+
+
+def first_probe_at() -> datetime:
+    """When a new source is first probed, by itself."""
+    return timezone.now() + FIRST_PROBES_WITHIN * random.random()
 
 
 class SourceQuerySet(models.QuerySet):
@@ -14,6 +25,14 @@ class SourceQuerySet(models.QuerySet):
     def withdraw(self) -> int:
         """Offer these sources no longer; connections to them go on working. How many were still offered."""
         return self.filter(withdrawn_at=None).update(withdrawn_at=timezone.now())
+
+    def probes_due(self, now: datetime) -> "SourceQuerySet":
+        """Those on offer whose discovery document is to be looked at; answered by the index `probes_due`."""
+        return self.filter(withdrawn_at=None, probe_due_at__lte=now)
+
+    def moved_away(self, now: datetime) -> "SourceQuerySet":
+        """Those on offer whose successor has taken over."""
+        return self.filter(withdrawn_at=None, moves_at__lte=now).exclude(successor=None)
 
 
 class Source(models.Model):
@@ -57,6 +76,8 @@ class Source(models.Model):
     )
     capabilities_at = models.DateTimeField(null=True, editable=False)
     probed_at = models.DateTimeField(null=True, editable=False)
+    probe_due_at = models.DateTimeField(default=first_probe_at, editable=False)
+    probe_failures = models.PositiveSmallIntegerField(default=0, editable=False, help_text="In a row.")
     directory = models.CharField(max_length=60, blank=True, help_text="The list that brought it.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -69,7 +90,8 @@ class Source(models.Model):
         indexes = [
             models.Index(fields=["environment", "name", "id"], name="sources_by_name"),
             models.Index(fields=["directory"], name="sources_by_directory"),
-            models.Index(fields=["probed_at"], name="sources_by_probe"),
+            models.Index(fields=["probe_due_at"], condition=models.Q(withdrawn_at=None), name="probes_due"),
+            models.Index(fields=["moves_at"], condition=models.Q(withdrawn_at=None), name="sources_moving"),
         ]
 
     def __str__(self):
@@ -89,24 +111,31 @@ class Source(models.Model):
         self.save(update_fields=["capabilities", "capabilities_at"])
 
     def pause(self, *, until, reason: str) -> None:
-        """Make no call to this portal before `until`; the reason is for operators."""
-        self.paused_until, self.status_reason = until, reason
-        self.save(update_fields=["paused_until", "status_reason"])
+        """Make no call to this portal before `until`, and tell patients so; the reason is for operators."""
+        self.paused_until, self.status, self.status_reason = until, self.Status.UNAVAILABLE, reason
+        self.save(update_fields=["paused_until", "status", "status_reason"])
 
     def resume(self) -> None:
-        """Make calls to this portal again."""
-        self.paused_until, self.status_reason = None, ""
-        self.save(update_fields=["paused_until", "status_reason"])
+        """Make calls to this portal again, beginning with a probe."""
+        self.paused_until, self.status, self.status_reason = None, self.Status.AVAILABLE, ""
+        self.probe_due_at = timezone.now()
+        self.save(update_fields=["paused_until", "status", "status_reason", "probe_due_at"])
 
     def distrust_configuration(self) -> None:
         """Have the discovery document read again before it is next used: an endpoint it named stopped answering."""
         self.configured_at = None
         self.save(update_fields=["configured_at"])
 
-    def mark(self, status: str, reason: str = "") -> None:
-        """Note what a probe found."""
-        self.status, self.status_reason, self.probed_at = status, reason, timezone.now()
-        self.save(update_fields=["status", "status_reason", "probed_at"])
+    def mark(self, status: str, reason: str, *, failures: int, probe_due_at: datetime) -> None:
+        """Note what a probe found, and when to look again."""
+        self.status, self.status_reason, self.probed_at = status, reason[:200], timezone.now()
+        self.probe_failures, self.probe_due_at = failures, probe_due_at
+        self.save(update_fields=["status", "status_reason", "probed_at", "probe_failures", "probe_due_at"])
+
+    def move_to(self, successor: "Source | None", *, moves_at: datetime | None) -> None:
+        """Name the source that takes over then; None where it stays after all."""
+        self.successor, self.moves_at = successor, moves_at
+        self.save(update_fields=["successor", "moves_at"])
 
 
 class Listing(models.Model):

@@ -76,7 +76,7 @@ class Connection(Transitions, models.Model):
 
     access_token = SealedField(null=True)
     refresh_token = SealedField(null=True)
-    previous_refresh_token = SealedField(null=True)
+    previous_refresh_token = SealedField(null=True, help_text="Kept until the one that replaced it has worked.")
     token_version = models.BigIntegerField(default=0, help_text="Moves with every new access token.")
     access_expires_at = models.DateTimeField(null=True)
     access_ends_at = models.DateTimeField(null=True, help_text="A known end of consent.")
@@ -150,21 +150,29 @@ class Connection(Transitions, models.Model):
     def renew(self, *, fence: int, **renewed) -> bool:
         """Take the answer to a refresh, tokens and all, in one UPDATE; False when another got there first."""
         return self.amend(
-            only_if=self._held(fence), refreshed_at=timezone.now(), renewable=True, refresh_strikes=0,
+            only_if=self.held(fence), refreshed_at=timezone.now(), renewable=True, refresh_strikes=0,
             token_version=self.token_version + 1, **self._at_rest(), **renewed,
         )  # fmt: skip
 
     def put_off(self, *, fence: int, due_at: datetime, reason: str, uncertain: bool, strike: bool = False) -> bool:
         """Try the refresh again later; False when another got there first."""
         return self.amend(
-            only_if=self._held(fence), refresh_due_at=due_at, leased_until=None, refresh_error=reason,
+            only_if=self.held(fence), refresh_due_at=due_at, leased_until=None, refresh_error=reason,
             refresh_failures=self.refresh_failures + 1, refresh_strikes=self.refresh_strikes + int(strike),
             refresh_state=self.Refresh.UNCERTAIN if uncertain else self.Refresh.IDLE,
         )  # fmt: skip
 
+    def fall_back(self, *, fence: int) -> bool:
+        """Use the refresh token that the refused one replaced: the portal may have lost its own rotation."""
+        return self.amend(
+            only_if=self.held(fence), refresh_token=self.previous_refresh_token, previous_refresh_token=None,
+            refresh_due_at=timezone.now(), **self._at_rest(),
+        )  # fmt: skip
+
     def hurry(self) -> bool:
-        """Make the refresh due now; False where there is nothing to refresh."""
-        return self.amend(only_if={"status": self.Status.ACTIVE}, refresh_due_at=timezone.now())
+        """Make the refresh due now; False where there is nothing to refresh with."""
+        guard = {"status": self.Status.ACTIVE, "refresh_token__isnull": False}
+        return self.amend(only_if=guard, refresh_due_at=timezone.now())
 
     def announce_expiry(self) -> bool:
         """Note that the end of access has been told; False when another told it."""
@@ -191,7 +199,8 @@ class Connection(Transitions, models.Model):
     def _at_rest(self) -> dict:
         return {"refresh_state": self.Refresh.IDLE, "leased_until": None, "refresh_failures": 0, "refresh_error": ""}
 
-    def _held(self, fence: int) -> dict:
+    def held(self, fence: int) -> dict:
+        """The guard of whatever is written under a claim."""
         return {"status": self.Status.ACTIVE, "fence": fence}
 
 
@@ -237,14 +246,18 @@ class Revocation(models.Model):
 class Circuit(models.Model):
     """What the refresh engine learned of one portal, shared by all workers; no row means that all is well."""
 
-    key = models.CharField(primary_key=True, max_length=200, help_text="A source's rate_limit_group, or its id.")
+    key = models.CharField(
+        primary_key=True, max_length=200, help_text="A source's rate_limit_group, or its id; or a registration's id."
+    )
     failures = models.PositiveIntegerField(default=0, help_text="Answers in a row that were none.")
     open_until = models.DateTimeField(null=True, help_text="No refresh is sent before then; afterwards one, as a test.")
     reason = models.CharField(max_length=60, blank=True)
     next_slot_at = models.DateTimeField(null=True, help_text="For a portal with a budget of token requests a minute.")
+    per_minute = models.PositiveIntegerField(null=True, help_text="That budget.")
     client_fault_by = models.CharField(
         max_length=40, blank=True, help_text="The connection for which the portal refused us (not the grant) first."
     )
+    tested_by = models.CharField(max_length=40, blank=True, help_text="The connection whose refresh is the test.")
     updated_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self):

@@ -71,6 +71,10 @@ class Registration(models.Model):
     redirect_uri = models.URLField(max_length=500, blank=True, help_text="Empty: {BASE_URL}/oauth/callback/{id}")
     scopes = models.TextField(blank=True, help_text="Empty: chosen by what the portal supports.")
     programme = models.CharField(max_length=200, blank=True, help_text="Vendor programme, app name, who registered it.")
+    key_ids = models.JSONField(
+        default=list, blank=True, help_text="Keys given to the portal by hand; empty: it reads our key set."
+    )
+    secret_expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -78,3 +82,37 @@ class Registration(models.Model):
 
     def __str__(self):
         return f"{self.client_id} ({self.method})"
+
+
+class PreflightQuerySet(models.QuerySet):
+    def due(self, now) -> "PreflightQuerySet":
+        """Those to be checked again; answered by the index `preflights_due`."""
+        return self.filter(due_at__lte=now)
+
+    def failing(self) -> "PreflightQuerySet":
+        return self.exclude(diagnosis="")
+
+
+class Preflight(models.Model):
+    """The ledger's other half: what the last check of one registration at one source found."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="preflights")
+    registration = models.ForeignKey(Registration, on_delete=models.CASCADE, related_name="preflights")
+    diagnosis = models.CharField(max_length=40, blank=True, help_text="Our slug of what is wrong; empty: nothing.")
+    checks = models.JSONField(default=list, help_text="[{check, ok, detail}] in the order they were made.")
+    checked_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(default=timezone.now)
+
+    objects = PreflightQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "registration"], name="one_preflight_a_registration")]
+        indexes = [models.Index(fields=["due_at"], name="preflights_due")]
+
+    def __str__(self):
+        return f"{self.registration_id} at {self.source_id}"
+
+    def settle(self, *, diagnosis: str, checks: list, due_at) -> None:
+        """Note what was found, and when to look again."""
+        self.diagnosis, self.checks, self.due_at, self.checked_at = diagnosis, checks, due_at, timezone.now()
+        self.save(update_fields=["diagnosis", "checks", "due_at", "checked_at"])

@@ -15,12 +15,13 @@ from urllib.parse import urlencode
 
 import requests
 from django.conf import settings
+from oauthlib.oauth2 import OAuth2Error
 from requests_oauthlib import OAuth2Session
 
 from connect import outbound
 from portals.smart.assertions import ClientAuthentication, ClientCredentials, authenticate
 from portals.smart.documents import parse_object
-from portals.smart.errors import PatientChanged, PatientMissing, ProtocolFault, from_outbound
+from portals.smart.errors import PatientChanged, PatientMissing, PortalMisconfigured, ProtocolFault, from_outbound
 from portals.smart.judgement import judge
 from portals.smart.scopes import missing
 
@@ -148,6 +149,9 @@ def _ask(token_endpoint: str, credentials: ClientCredentials, purpose: str, fetc
         fetch(session, authenticate(credentials, token_endpoint=token_endpoint))
     except outbound.OutboundError as error:
         raise from_outbound(error) from error
+    except (OAuth2Error, requests.RequestException, ValueError) as error:
+        # Before anything is sent these libraries refuse what is no https URL.
+        raise PortalMisconfigured("bad_url") from error
     return answers[0]
 
 
@@ -192,8 +196,8 @@ def _text(value) -> str | None:
 
 def _scope(value) -> str | None:
     if isinstance(value, list):
-        return " ".join(item for item in value if isinstance(item, str))
-    return " ".join(value.split()) if isinstance(value, str) else None
+        return " ".join(item for item in value if isinstance(item, str)) or None
+    return " ".join(value.split()) or None if isinstance(value, str) else None
 
 
 def _patient(value) -> str | None:
