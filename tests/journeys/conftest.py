@@ -21,6 +21,9 @@ CHROMIUM_FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
+# The demo is the embedded stack: on the other engine its tests would only be the same ones again.
+collect_ignore = ["test_demo.py"] if os.environ.get("DATABASE_URL") else []
+
 
 def pytest_collection_modifyitems(items):
     """Journeys share a stack, so one worker runs them all."""

@@ -14,9 +14,9 @@ from tests.journeys.stack import ROOT, Stack, free_port, wait_until
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory, engine):
+def demo(tmp_path_factory):
     """A demo of its own, to be stopped and started."""
-    running = Stack(tmp_path_factory.mktemp("demo"), **engine)
+    running = Stack(tmp_path_factory.mktemp("demo"))
     running.start()
     yield running
     running.stop()
