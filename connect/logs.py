@@ -6,7 +6,11 @@ import re
 
 import structlog
 
-QUIET = ("django.request", "django.security.DisallowedHost", "urllib3", "kombu", "celery.redirected", "axes")
+# Talkative below WARNING; some of them about paths, forms and tokens, whatever level is asked for.
+QUIET = (
+    "django.request", "django.security.DisallowedHost", "django.template", "django.db.backends", "urllib3", "kombu",
+    "celery.redirected", "axes", "oauthlib", "requests_oauthlib", "boto3", "botocore", "s3transfer",
+)  # fmt: skip
 
 
 LINK_TOKENS = re.compile(r"/(c|my)/[A-Za-z0-9_-]{16,}")
