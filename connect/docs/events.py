@@ -1,6 +1,6 @@
 """The `webhooks` section of `/openapi.json`: every event as it arrives at a receiver (contract 6)."""
 
-from connect.docs.examples import EVENTS, EXPORT_EVENTS
+from connect.docs.examples import EVENTS
 from connect.openapi.components import reference
 from webhooks.event_types import KNOWN
 
@@ -50,7 +50,6 @@ SCHEMAS = {
     "ConnectionActiveSubject": _object("The connection that became active.", {**CONNECTION, "reconnected": RECONNECTED}),
     "RecordsSyncCompleted": _object("What a pull brought.", SYNC_COMPLETED),
     "RecordsSyncFailed": _object("The pull that failed.", SYNC_FAILED),
-    "ExportSubject": {"type": "object", "description": "The export run that was settled."},
     "DisabledEndpoint": {
         "description": "The endpoint that was disabled, and why.",
         "allOf": [reference("schemas", "WebhookEndpoint"), DISABLED],
@@ -68,8 +67,8 @@ SUBJECTS = {
     "connection.token_refresh_failed": ("ConnectionSubject", "The portal ended access: the patient must reconnect."),
     "records.sync.completed": ("RecordsSyncCompleted", "A pull was settled: read what is new."),
     "records.sync.failed": ("RecordsSyncFailed", "A pull brought nothing."),
-    "export.completed": ("ExportSubject", "An export run delivered everything."),
-    "export.failed": ("ExportSubject", "An export run failed."),
+    "export.completed": ("Export", "An export run delivered everything."),
+    "export.failed": ("Export", "An export run failed."),
     "webhook_endpoint.disabled": (
         "DisabledEndpoint", "An event failed nine times at another endpoint of yours, which was disabled.",
     ),
@@ -120,7 +119,7 @@ def envelope(event_type: str, component: str) -> dict:
 
 def _webhook(event_type: str) -> dict:
     component, when = SUBJECTS[event_type]
-    example = (EVENTS | EXPORT_EVENTS)[event_type]
+    example = EVENTS[event_type]
     return {
         "post": {
             "operationId": f"receive_{event_type.replace('.', '_')}",

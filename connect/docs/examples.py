@@ -2,9 +2,19 @@
 
 from connect.openapi.components import PATH_PARAMETERS
 
-PATIENT_ID, FLOW_ID, CONNECTION_ID, SOURCE_ID, PULL_ID, ENDPOINT_ID, EVENT_ID = (
+PATIENT_ID, FLOW_ID, CONNECTION_ID, SOURCE_ID, PULL_ID, ENDPOINT_ID, EVENT_ID, DESTINATION_ID, EXPORT_ID = (
     PATH_PARAMETERS[name][1]
-    for name in ("patient_id", "flow_id", "conn_id", "named", "pull_id", "endpoint_id", "event_id")
+    for name in (
+        "patient_id",
+        "flow_id",
+        "conn_id",
+        "named",
+        "pull_id",
+        "endpoint_id",
+        "event_id",
+        "destination_id",
+        "export_id",
+    )
 )
 BEGAN, CONNECTED, PULLED, DONE = (
     f"2026-07-05T{time}Z" for time in ("09:00:00.000", "09:02:11.482", "09:02:12.100", "09:02:40.007")
@@ -208,6 +218,37 @@ TIMELINE = {
         {"kind": "connected", "at": CONNECTED, "outcome": "", "connection_id": SOURCE_ID},
     ],
 }
+DESTINATION = {
+    "id": DESTINATION_ID,
+    "resource_type": "export_destination",
+    "name": "Warehouse",
+    "kind": "folder",
+    "settings": {"folder": "warehouse", "compress": True},
+    "enabled": True,
+    "complete_until": DONE,
+    "created_at": BEGAN,
+    "updated_at": BEGAN,
+}
+DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+EXPORT = {
+    "id": EXPORT_ID,
+    "resource_type": "export",
+    "destination_id": DESTINATION_ID,
+    "status": "completed",
+    "trigger": "pull",
+    "mode": "changes",
+    "resources": 213,
+    "gone": 0,
+    "bytes": 318412,
+    "errors": 0,
+    "reasons": {},
+    "error": None,
+    "folder": f"{DESTINATION_ID}/2026-07-05/{EXPORT_ID}",
+    "manifest_sha256": DIGEST,
+    "started_at": DONE,
+    "finished_at": "2026-07-05T09:02:41.330Z",
+    "created_at": DONE,
+}
 NEW_PATIENT = {
     "patient_id": PATIENT_ID,
     "email": "ann@example.org",
@@ -239,6 +280,9 @@ REQUESTS = {
     "update_webhook": {"events": ["patient_flow.completed", "records.sync.completed"]},
     "rotate_webhook_secret": {"overlap_seconds": 3600},
     "recover_webhook": {"since": BEGAN},
+    "create_export_destination": {"name": "Copies", "kind": "folder", "settings": {"folder": "copies"}},
+    "update_export_destination": {"name": "Warehouse", "enabled": False},
+    "create_export": {"destination_id": DESTINATION_ID, "mode": "all"},
     "advance_connection": {"seconds": 86400},
     "advance_webhook": {"seconds": 3600},
 }
@@ -270,6 +314,18 @@ ANSWERS = {
         **PULL, "status": "queued", "trigger": "manual", "progress": [], "total": 0, "started_at": None,
         "finished_at": None, "duration_ms": None,
     },
+    "create_export_destination": {
+        **DESTINATION, "name": "Copies", "settings": {"folder": "copies", "compress": True}, "complete_until": None,
+    },
+    "list_export_destinations": page(DESTINATION),
+    "get_export_destination": DESTINATION,
+    "update_export_destination": {**DESTINATION, "enabled": False},
+    "create_export": {
+        **EXPORT, "status": "queued", "trigger": "manual", "mode": "all", "resources": 0, "bytes": 0,
+        "manifest_sha256": None, "started_at": None, "finished_at": None,
+    },
+    "list_exports": page(EXPORT),
+    "get_export": EXPORT,
     "create_webhook": NEW_SECRET,
     "list_webhooks": page(ENDPOINT),
     "get_webhook": ENDPOINT,
@@ -319,7 +375,6 @@ CONNECTION_SUBJECT = {
 REFRESH_FAILED = {"status": "refresh_failed", "failure_code": "refresh_rejected", "failure_at": DONE}
 LAPSED = {"status": "expired", "failure_code": "access_lapsed", "failure_at": DONE}
 SYNC = {"resource_type": "records_sync", "patient_id": PATIENT_ID, "connection_id": SOURCE_ID, "pull_id": PULL_ID}
-DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 EVENTS = {
     "patient_flow.completed": event_body("patient_flow.completed", COMPLETED_FLOW),
     "patient_flow.expired": event_body("patient_flow.expired", {**FLOW, "status": "expired", "url": None}),
@@ -343,9 +398,7 @@ EVENTS = {
         "webhook_endpoint.disabled",
         {**ENDPOINT, "status": "disabled", "disabled_reason": "attempts_exhausted"}, None,
     ),
+    "export.completed": event_body("export.completed", EXPORT, None),
+    "export.failed": event_body("export.failed", {**EXPORT, "status": "failed", "error": "access_denied"}, None),
     "webhook_endpoint.test": event_body("webhook_endpoint.test", ENDPOINT, None),
 }  # fmt: skip
-EXPORT_EVENTS = {
-    event_type: event_body(event_type, {"id": PATH_PARAMETERS["export_id"][1], "resource_type": "export"}, None)
-    for event_type in ("export.completed", "export.failed")
-}

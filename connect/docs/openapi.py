@@ -90,7 +90,7 @@ def _leave_out_unused_examples(error_examples: dict, operations: list[dict]) -> 
     used = set()
     for operation in operations:
         for response in operation["responses"].values():
-            for content in response["content"].values():
+            for content in response.get("content", {}).values():
                 used |= content.get("examples", {}).keys()
     for code in error_examples.keys() - used:
         del error_examples[code]

@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from connect import idempotency, throttling, versions
 from connect.audit.actions import Actor
-from connect.errors import InsufficientScope, InvalidData, PayloadTooLarge, ResourceNotFound
+from connect.errors import InsufficientScope, PayloadTooLarge, ResourceNotFound
 from connect.organizations import idempotent_answers
 from connect.pagination import PageQuery, list_envelope, newest_first
 
@@ -120,7 +120,7 @@ class StrictSerializer(serializers.Serializer):
 
     def to_internal_value(self, data):
         if not isinstance(data, dict):
-            raise InvalidData("The body must be a JSON object")
+            raise serializers.ValidationError({"non_field_errors": ["Must be a JSON object"]})
         unknown = [name for name in data if name not in self.fields]
         if unknown:
             known = ", ".join(name for name, field in self.fields.items() if not field.read_only)
@@ -147,6 +147,8 @@ def _type_fault(field: serializers.Field, value):
         return {index: fault for index, item in enumerate(value) if (fault := _type_fault(field.child, item))}
     if isinstance(field, serializers.CharField) and not isinstance(value, str):
         return ["Must be a string"]
+    if isinstance(field, serializers.BooleanField) and not isinstance(value, bool):
+        return ["Must be true or false"]
     if isinstance(field, serializers.IntegerField) and type(value) is not int:
         return [field.error_messages["invalid"]]
     return None

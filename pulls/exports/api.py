@@ -4,6 +4,8 @@ from typing import ClassVar
 
 from rest_framework.response import Response
 
+from connect.errors import ResourceConflict, ResourceNotFound, StorageError
+from connect.openapi import operation, page_of
 from connect.organizations.views import ApiView, WritingApiView
 from connect.pagination import PageQuery
 from pulls.exports import actions
@@ -17,12 +19,13 @@ from pulls.exports.serializers import (
     NewExport,
 )
 
-READ, WRITE = "exports:read", "exports:write"
+READ, WRITE, TAG = "exports:read", "exports:write", "Exports"
 
 
 class Destinations(WritingApiView):
     """`/export-destinations`"""
 
+    tag = TAG
     scopes: ClassVar = {"GET": READ, "POST": WRITE}
 
     def initial(self, request, *args, **kwargs):
@@ -34,12 +37,17 @@ class Destinations(WritingApiView):
                 **{name: value for name, value in self.body.items() if name not in ("name", "enabled")}
             )
 
+    @operation("list_export_destinations", query=PageQuery, answers=page_of(DestinationBody, "ExportDestinationList"))
     def get(self, request):
         """List export destinations, newest first."""
         return self.page(Destination.objects.of(request.auth), DestinationBody, query=self.query(PageQuery))
 
+    @operation("create_export_destination", body=NewDestination, answers=DestinationBody, errors=[StorageError])
     def post(self, request):
-        """Create an export destination, once it could be written; its first run, of everything, begins at once."""
+        """Create an export destination.
+
+        It is written to first: 502 `storage_error` when that fails. Its first run, of everything, begins at once.
+        """
         destination = actions.create_destination(tenant=request.auth, by=self.actor, **self.body)
         return Response(DestinationBody(destination).data)
 
@@ -47,17 +55,26 @@ class Destinations(WritingApiView):
 class DestinationDetail(ApiView):
     """`/export-destinations/{id}`"""
 
+    tag = TAG
     scopes: ClassVar = {"GET": READ, "PATCH": WRITE}
 
     def destination(self, destination_id: str) -> Destination:
         return Destination.objects.of(self.request.auth).get_or_404(pk=destination_id)
 
+    @operation("get_export_destination", answers=DestinationBody)
     def get(self, request, destination_id):
         """Retrieve an export destination, without its credentials."""
         return Response(DestinationBody(self.destination(destination_id)).data)
 
+    @operation(
+        "update_export_destination", body=DestinationChanges, answers=DestinationBody,
+        errors=[ResourceConflict, StorageError],
+    )  # fmt: skip
     def patch(self, request, destination_id):
-        """Change a destination's name, settings, credentials or enabled. New settings and credentials are tried first."""
+        """Change an export destination.
+
+        What is omitted stays. New settings and credentials are tried first.
+        """
         destination = self.destination(destination_id)
         body = self.validated(DestinationChanges, destination=destination)
         if "settings" in body:
@@ -71,8 +88,10 @@ class DestinationDetail(ApiView):
 class Exports(WritingApiView):
     """`/exports`"""
 
+    tag = TAG
     scopes: ClassVar = {"GET": READ, "POST": WRITE}
 
+    @operation("list_exports", query=ExportQuery, answers=page_of(ExportBody, "ExportList"))
     def get(self, request):
         """List export runs, newest first."""
         query = self.query(ExportQuery)
@@ -82,8 +101,12 @@ class Exports(WritingApiView):
                 exports = exports.filter(**{name: query[name]})
         return self.page(exports, ExportBody, query=query)
 
+    @operation("create_export", body=NewExport, answers=ExportBody, errors=[ResourceNotFound])
     def post(self, request):
-        """Start a run by hand: of what changed since the last one, or of everything."""
+        """Start an export run.
+
+        Of what changed since the last one, or of everything.
+        """
         body = self.validated(NewExport)
         destination = Destination.objects.of(request.auth).get_or_404(pk=body["destination_id"])
         export = actions.start_export(destination=destination, mode=body["mode"], by=self.actor)
@@ -93,8 +116,10 @@ class Exports(WritingApiView):
 class ExportDetail(ApiView):
     """`/exports/{id}`"""
 
+    tag = TAG
     scopes: ClassVar = {"GET": READ}
 
+    @operation("get_export", answers=ExportBody)
     def get(self, request, export_id):
         """Retrieve an export run."""
         return Response(ExportBody(Export.objects.of(request.auth).get_or_404(pk=export_id)).data)
