@@ -88,7 +88,7 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
-    "DASHBOARD_CALLBACK": None,
+    "DASHBOARD_CALLBACK": "connect.operations.overview.dashboard.dashboard",
     "COLORS": {"primary": PRIMARY},
     "STYLES": [lambda request: static("operations/operations.css")],
     "SITE_FAVICONS": [

@@ -9,6 +9,7 @@ from unfold.sites import UnfoldAdminSite
 
 from connect.audit.actions import record
 from connect.operations.actors import staff_actor
+from connect.operations.overview import dashboard
 from connect.operations.sign_in import SignInForm
 from connect.operations.two_step import two_step
 
@@ -48,7 +49,10 @@ class OperationsSite(UnfoldAdminSite):
     enable_nav_sidebar = True
 
     def extra_urls(self):
-        return [path("two-step/", self.admin_view(partial(two_step, site=self)), name="two_step")]
+        return [
+            path("overview/", self.admin_view(dashboard.fragment), name="overview"),
+            path("two-step/", self.admin_view(partial(two_step, site=self)), name="two_step"),
+        ]
 
     def admin_view(self, view, cacheable=False):
         return with_policy(super().admin_view(view, cacheable))

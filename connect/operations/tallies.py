@@ -3,8 +3,9 @@
 What is newer than the last closed hour is counted from the rows themselves.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -23,6 +24,8 @@ LOOKED_BACK = timedelta(days=31)
 SETTLES_AFTER = timedelta(minutes=5)
 MOST_AT_ONCE = 48
 BATCH = 1000
+# In place of an organisation or a source: added up over all of them.
+ALL = "*"
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,37 @@ class Scope:
             and (not self.source_id or fact.source_id in (self.source_id, ""))
         )
 
-    def narrow(self, rows: QuerySet) -> QuerySet:
+    def narrow(self, rows: QuerySet, by: tuple[str, ...]) -> QuerySet:
+        """The tallies that answer it, the most added up that can."""
+        whole_sources = not self.source_id and "source_id" not in by
+        if whole_sources:
+            rows = rows.filter(source_id=ALL)
+        elif self.source_id:
+            rows = rows.filter(source_id__in=[self.source_id, ""])
         if self.organizations is not None:
             rows = rows.filter(organization_id__in=self.organizations)
-        if self.environment:
-            rows = rows.filter(environment=self.environment)
-        if self.source_id:
-            rows = rows.filter(source_id__in=[self.source_id, ""])
-        return rows
+        elif whole_sources or "organization_id" in by:
+            rows = rows.exclude(organization_id=ALL)
+        else:
+            rows = rows.filter(organization_id=ALL)
+        if not whole_sources:
+            rows = rows.exclude(source_id=ALL)
+        return rows.filter(environment=self.environment) if self.environment else rows
+
+
+@dataclass(frozen=True)
+class Total:
+    """How often, and how long altogether where it has a duration."""
+
+    count: int = 0
+    milliseconds: int = 0
+
+    def __add__(self, other: "Total") -> "Total":
+        return Total(self.count + other.count, self.milliseconds + other.milliseconds)
+
+    @property
+    def mean_ms(self) -> int | None:
+        return round(self.milliseconds / self.count) if self.count else None
 
 
 def start_of_hour(moment: datetime) -> datetime:
@@ -85,10 +111,24 @@ def _first_hour(now: datetime) -> datetime:
 @transaction.atomic
 def _close(hour: datetime) -> None:
     ClosedHour.objects.create(at=hour)
-    facts = measure(Span(hour, hour + HOUR))
+    facts = _with_sums(measure(Span(hour, hour + HOUR)))
     Tally.objects.bulk_create((_tally(Tally.Grain.HOUR, hour, fact) for fact in facts), batch_size=BATCH)
     if (hour + HOUR).hour == 0:
         _close_day(hour + HOUR - DAY)
+
+
+def _with_sums(facts: Iterable[Fact]) -> Iterator[Fact]:
+    """The facts, and what they add up to over all sources and over all organisations."""
+    sums: Counter[Fact] = Counter()
+    durations: Counter[Fact] = Counter()
+    for fact in facts:
+        yield fact
+        for over in ({"source_id": ALL}, {"organization_id": ALL}):
+            key = replace(fact, count=0, milliseconds=0, **over)
+            sums[key] += fact.count
+            durations[key] += fact.milliseconds
+    for key, count in sums.items():
+        yield replace(key, count=count, milliseconds=durations[key])
 
 
 def _close_day(day: datetime) -> None:
@@ -118,34 +158,59 @@ def forget(now: datetime) -> None:
     ClosedHour.objects.filter(at__lt=now - LOOKED_BACK - DAY).delete()
 
 
-def facts(since: datetime, until: datetime, scope: Scope, *, by_day: bool) -> Iterator[Fact]:
-    """Facts of the scope from `since` to `until`, closed ones from tallies and the rest counted now.
+@dataclass
+class Period:
+    """What happened from `since` to `until` in a scope: closed hours and days from tallies, the rest counted once.
 
-    `by_day`: buckets of a day (`since` is a midnight), else of an hour. Without closed hours all is counted now.
+    `by_day`: buckets of a day (`since` is a midnight), else of an hour.
     """
-    boundary = min(until, max(since, closed_until() or since))
-    if since < boundary:
-        yield from _tallied(since, boundary, scope, by_day)
-    for fact in measure(Span(boundary, until)):
-        if scope.admits(fact):
-            yield replace(fact, at=_day(fact.at)) if by_day else fact
 
+    since: datetime
+    until: datetime
+    scope: Scope
+    by_day: bool = False
+    fresh: list[Fact] = field(init=False)
+    boundary: datetime = field(init=False)
 
-def _tallied(since: datetime, until: datetime, scope: Scope, by_day: bool) -> Iterator[Fact]:
-    if not by_day:
-        yield from _sums(scope, Tally.Grain.HOUR, since, until)
-        return
-    whole_days = _day(until)
-    yield from _sums(scope, Tally.Grain.DAY, since, whole_days)
-    for fact in _sums(scope, Tally.Grain.HOUR, whole_days, until):
-        yield replace(fact, at=whole_days)
+    def __post_init__(self):
+        self.boundary = min(self.until, max(self.since, closed_until() or self.since))
+        self.fresh = [fact for fact in measure(Span(self.boundary, self.until)) if self.scope.admits(fact)]
 
+    def totals(self, *by: str, measures: Iterable[str] = ()) -> dict[tuple, Total]:
+        """Totals by measure, outcome and the columns `by` (`at`, `source_id`, `organization_id`, `environment`)."""
+        measures = tuple(measures)
+        found: dict[tuple, Total] = defaultdict(Total)
+        for row in self._tallied(by, measures):
+            found[row[:-2]] += Total(row[-2], row[-1])
+        for fact in self.fresh:
+            if not measures or fact.measure in measures:
+                told = replace(fact, at=_day(fact.at)) if self.by_day else fact
+                key = (told.measure, told.outcome, *(getattr(told, column) for column in by))
+                found[key] += Total(fact.count, fact.milliseconds)
+        return dict(found)
 
-def _sums(scope: Scope, grain: str, since: datetime, until: datetime) -> Iterator[Fact]:
-    rows = scope.narrow(Tally.objects.filter(grain=grain, at__gte=since, at__lt=until))
-    grouped = rows.values("measure", "at", "outcome", "source_id")
-    for row in grouped.annotate(total=Sum("count"), duration=Sum("milliseconds")).iterator():
-        yield Fact(row["measure"], row["at"], "", "", row["source_id"], row["outcome"], row["total"], row["duration"])
+    def _tallied(self, by: tuple[str, ...], measures: tuple[str, ...]) -> Iterator[tuple]:
+        if self.since >= self.boundary:
+            return
+        whole_days = _day(self.boundary) if self.by_day else self.since
+        if self.by_day:
+            yield from self._sums(Tally.Grain.DAY, self.since, whole_days, by, measures)
+        for row in self._sums(Tally.Grain.HOUR, whole_days, self.boundary, by, measures):
+            yield self._within_its_day(row, by)
+
+    def _within_its_day(self, row: tuple, by: tuple[str, ...]) -> tuple:
+        if not self.by_day or "at" not in by:
+            return row
+        place = 2 + by.index("at")
+        return (*row[:place], _day(row[place]), *row[place + 1 :])
+
+    def _sums(self, grain: str, since: datetime, until: datetime, by, measures) -> Iterator[tuple]:
+        rows = self.scope.narrow(Tally.objects.filter(grain=grain, at__gte=since, at__lt=until), by)
+        if measures:
+            rows = rows.filter(measure__in=measures)
+        columns = ("measure", "outcome", *by)
+        grouped = rows.values(*columns).annotate(_total=Sum("count"), _duration=Sum("milliseconds"))
+        yield from grouped.values_list(*columns, "_total", "_duration").iterator()
 
 
 def _day(moment: datetime) -> datetime:

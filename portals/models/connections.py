@@ -25,6 +25,17 @@ class ConnectionQuerySet(TenantQuerySet):
         """Active, time to refresh or to end, and free; answered by the index `refreshes_due`."""
         return self.free(now).filter(status=Connection.Status.ACTIVE, refresh_due_at__lte=now)
 
+    def lapsing(self, since: datetime, until: datetime) -> "ConnectionQuerySet":
+        """Active, and over within that time unless the patient comes back: consents with a known end, and tokens that
+        cannot be renewed. Answered by `access_ending` and `access_lapsing`."""
+        ends = Q(access_ends_at__gt=since, access_ends_at__lte=until)
+        expires = Q(renewable=False, access_expires_at__gt=since, access_expires_at__lte=until)
+        return self.filter(ends | expires, status=Connection.Status.ACTIVE)
+
+    def refreshes_failing(self) -> "ConnectionQuerySet":
+        """Active connections whose last refresh failed and is tried again; answered by `refreshes_failing`."""
+        return self.filter(status=Connection.Status.ACTIVE, refresh_failures__gt=0)
+
     def lease(self, *, until: datetime) -> int:
         """Take rows that are locked and known to be free: after this commit the request may go out.
 
@@ -113,6 +124,16 @@ class Connection(Transitions, models.Model):
             models.Index(fields=["refresh_due_at"], condition=models.Q(status="active"), name="refreshes_due"),
             models.Index(fields=["next_pull_at"], condition=models.Q(status="active"), name="pulls_due"),
             models.Index(fields=["access_ends_at"], condition=models.Q(status="active"), name="access_ending"),
+            models.Index(
+                fields=["access_expires_at"],
+                condition=models.Q(status="active", renewable=False),
+                name="access_lapsing",
+            ),
+            models.Index(
+                fields=["refresh_failures"],
+                condition=models.Q(status="active", refresh_failures__gt=0),
+                name="refreshes_failing",
+            ),
             models.Index(fields=["organization", "environment", "-id"], name="connections_newest"),
             models.Index(fields=["source", "status"], name="connections_of_source"),
         ]

@@ -4,8 +4,8 @@ from django.contrib import admin
 from django.db.models import Q
 from unfold.decorators import display
 
-from connect.operations import links
-from connect.operations.admin import filters, labels, panels
+from connect.operations import labels, links
+from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.alerts import page_of_subject
 from connect.operations.models import Alert

@@ -67,6 +67,8 @@ class OperationsAdmin(Permissions, ModelAdmin):
     found_by: ClassVar[dict[str, str]] = {}
     patient_path: ClassVar[str] = ""
     source_path: ClassVar[str] = ""
+    # Lookups by which other pages lead to this list, besides its filters and columns.
+    linked_by: ClassVar[tuple[str, ...]] = ()
 
     paginator = InfinitePaginator
     show_full_result_count = False
@@ -89,6 +91,9 @@ class OperationsAdmin(Permissions, ModelAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return False
+
+    def lookup_allowed(self, lookup, value, request):
+        return lookup in self.linked_by or super().lookup_allowed(lookup, value, request)
 
     def get_queryset(self, request):
         return narrow(super().get_queryset(request), request.user, self.organization_path)

@@ -1,22 +1,46 @@
 """Connections: the grant, its tokens' health (never the tokens), and what can be done about it."""
 
 from django.contrib import admin
+from django.utils import timezone
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from connect.operations import links
+from connect.operations import labels, links
 from connect.operations.actors import staff_actor
-from connect.operations.admin import filters, labels, panels
+from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import confirmed
 from connect.operations.admin.flows import attempts_table
 from connect.operations.admin.patients import pulls_table
 from connect.operations.admin.words import explain_failure
+from connect.operations.overview.present import AHEAD
 from connect.operations.tenancy import organizations_of
 from patientflows import patients
+from portals import actions as portal_actions
 from portals.models import Connection, Revocation
-from pulls.actions import queue_pull
-from pulls.models import Pull
+from pulls.actions import pull_now
+
+
+class AboutToEnd(filters.DropdownFilter):
+    title = "access ends"
+    parameter_name = "lapses"
+
+    def lookups(self, request, model_admin):
+        return [("7d", "within 7 days, for good")]
+
+    def queryset(self, request, queryset):
+        return queryset.lapsing(timezone.now(), timezone.now() + AHEAD) if self.value() else queryset
+
+
+class IsFailing(filters.DropdownFilter):
+    title = "refreshes"
+    parameter_name = "refreshes"
+
+    def lookups(self, request, model_admin):
+        return [("failing", "Failing, tried again")]
+
+    def queryset(self, request, queryset):
+        return queryset.refreshes_failing() if self.value() else queryset
 
 
 @admin.register(Connection)
@@ -31,7 +55,7 @@ class ConnectionAdmin(OperationsAdmin):
     )  # fmt: skip
     list_filter = (
         filters.made_within("conn"), filters.choice("status"), filters.of_organization(), filters.OfEnvironment,
-        filters.choice("refresh_state"),
+        AboutToEnd, IsFailing,
     )  # fmt: skip
     list_select_related = ("patient", "source", "organization")
     fieldsets = (
@@ -45,7 +69,7 @@ class ConnectionAdmin(OperationsAdmin):
         ("Pulls", {"fields": ("last_pulled_at", "next_pull_at")}),
     )  # fmt: skip
     readonly_fields = ("flow",)
-    actions_detail = ("pull_now", "disconnect")
+    actions_detail = ("pull_now", "refresh_now", "disconnect")
 
     @display(description="Portal")
     def portal(self, connection):
@@ -68,8 +92,16 @@ class ConnectionAdmin(OperationsAdmin):
         permission="run_pulls", icon="cloud_download", submit="Pull",
     )  # fmt: skip
     def pull_now(self, request, connection, form):
-        pull = queue_pull(connection=connection, trigger=Pull.Trigger.MANUAL, by=staff_actor(request))
+        pull = pull_now(connection=connection, by=staff_actor(request))
         return f"{pull.pk} is queued."
+
+    @confirmed(
+        title="Refresh now", description="The access token is renewed at once, ahead of its time.", permission="end_access",
+        icon="autorenew", submit="Refresh",
+    )  # fmt: skip
+    def refresh_now(self, request, connection, form):
+        portal_actions.refresh_now(connection=connection, by=staff_actor(request))
+        return "The refresh is due now; this page shows what comes of it."
 
     @confirmed(
         title="Disconnect", description="Pulls stop, the tokens are forgotten and revoked at the portal. Records stay. "

@@ -4,9 +4,9 @@ from django.contrib import admin
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from connect.operations import links
+from connect.operations import labels, links
 from connect.operations.actors import staff_actor
-from connect.operations.admin import filters, labels, panels
+from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import confirmed
 from connect.operations.admin.words import explain_failure

@@ -19,9 +19,9 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )  # fmt: skip
 
-from connect.operations import links
+from connect.operations import labels, links
 from connect.operations.actors import staff_actor
-from connect.operations.admin import filters, labels, panels
+from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import confirmed
 from connect.organizations import actions

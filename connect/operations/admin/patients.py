@@ -3,8 +3,8 @@
 from django.contrib import admin
 from django.db.models import Count, Max
 
-from connect.operations import links
-from connect.operations.admin import filters, labels, panels
+from connect.operations import labels, links
+from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.organizations.models import Patient
 from patientflows.models import PatientFlow

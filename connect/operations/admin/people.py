@@ -15,8 +15,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from connect.operations import roles
-from connect.operations.admin import labels
+from connect.operations import labels, roles
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import Declined, confirmed
 from connect.operations.tenancy import organizations_of, sees_everything

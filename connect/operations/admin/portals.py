@@ -13,9 +13,9 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from connect.operations import links
+from connect.operations import labels, links
 from connect.operations.actors import staff_actor
-from connect.operations.admin import filters, labels, panels
+from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import Declined, confirmed
 from connect.operations.tenancy import narrow

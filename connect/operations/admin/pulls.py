@@ -8,9 +8,9 @@ from django.urls import path, reverse
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from connect.operations import links
+from connect.operations import labels, links
 from connect.operations.actors import staff_actor
-from connect.operations.admin import filters, labels, panels
+from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import Declined, confirmed
 from pulls.actions import cancel_pulls, queue_pull
@@ -22,6 +22,7 @@ class PullAdmin(OperationsAdmin):
     found_by = {"pull_": "pk", "conn_": "connection", "pat_": "patient", "fhirsrc_": "connection__source"}
     patient_path = "patient"
     source_path = "connection__source"
+    linked_by = ("connection__source",)
     search_help_text = "Pull, connection or source id, patient_id, e-mail address, or portal"
     list_display = (
         "id", "patient", "portal", "state", "trigger", "total", "errors", "took", "due_at", "organization", "environment",

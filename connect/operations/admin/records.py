@@ -7,8 +7,8 @@ from django.shortcuts import render
 from unfold.decorators import action, display
 
 from connect.crypto import CannotOpen
-from connect.operations import links
-from connect.operations.admin import filters, labels
+from connect.operations import labels, links
+from connect.operations.admin import filters
 from connect.operations.admin.base import OperationsAdmin
 from pulls.models import Record
 from pulls.records import data_key, open_body

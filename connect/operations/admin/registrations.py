@@ -7,8 +7,9 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminPasswordWidget
 
+from connect.operations import labels
 from connect.operations.actors import staff_actor
-from connect.operations.admin import filters, labels
+from connect.operations.admin import filters
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import confirmed_on_list
 from connect.operations.tenancy import organizations_of
