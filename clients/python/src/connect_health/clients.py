@@ -15,6 +15,7 @@ from connect_health._transports import AsyncTransport, SyncTransport
 from connect_health._version import API_VERSION, __version__
 from connect_health.resources.connections import Connections
 from connect_health.resources.events import Events
+from connect_health.resources.exports import ExportDestinations, Exports
 from connect_health.resources.patient_flows import PatientFlows
 from connect_health.resources.patients import Patients
 from connect_health.resources.pulls import Pulls
@@ -35,6 +36,8 @@ class _Client(Generic[TransportT]):
         self.connections = Connections(transport)
         self.records = Records(transport)
         self.pulls = Pulls(transport)
+        self.exports = Exports(transport)
+        self.export_destinations = ExportDestinations(transport)
         self.webhooks = Webhooks(transport)
         self.events = Events(transport)
         self.sandbox = Sandbox(transport)

@@ -138,6 +138,40 @@ class Pull(Model, frozen=True, kw_only=True):
     duration_ms: int | None = None
 
 
+class ExportDestination(Model, frozen=True, kw_only=True):
+    """Where exports are written; it has everything up to `complete_until`."""
+
+    id: str
+    name: str
+    kind: str
+    enabled: bool
+    created_at: datetime
+    settings: dict[str, Any] = field(default_factory=dict)
+    complete_until: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class Export(Model, frozen=True, kw_only=True):
+    """A run that writes records to a destination; over when `finished_at` is set."""
+
+    id: str
+    destination_id: str
+    status: str
+    created_at: datetime
+    trigger: str | None = None
+    mode: str | None = None
+    resources: int = 0
+    gone: int = 0
+    bytes: int = 0
+    errors: int = 0
+    reasons: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    folder: str | None = None
+    manifest_sha256: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
 class WebhookEndpoint(Model, frozen=True, kw_only=True):
     """Where events go. `secret` is there in the answers to `create` and `rotate_secret` alone: keep it."""
 
