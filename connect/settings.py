@@ -195,6 +195,7 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = EMBEDDED
 MEDIA_ROOT = DATA_DIR / "media"
+DOCS_ROOT = Path(env.str("DOCS_ROOT", str(BASE_DIR / "site")))
 
 # --- Security headers ----------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = HTTPS and env.bool("SECURE_SSL_REDIRECT", True)

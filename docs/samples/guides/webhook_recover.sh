@@ -1,0 +1,3 @@
+curl --silent --show-error --fail-with-body "$CONNECT_URL/webhooks/$ENDPOINT/recover" \
+  --header "Authorization: Bearer $CONNECT_KEY" \
+  --json '{"since": "2026-01-01T00:00:00Z"}'
