@@ -1,6 +1,6 @@
 # Connect's commands. `make demo` and `make test` need nothing but Python 3.11 and make; the rest is installed below .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sqlite test-postgres lint format migrations lock clean
+.PHONY: help demo test test-sqlite test-postgres lint format migrations lock docs printed diagrams pictures clean
 
 PYTHON ?= python3
 export PORT ?= 8000
@@ -55,6 +55,21 @@ lock: $(STAMP)  ## renew the lock files from pyproject.toml
 	    --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --upgrade \
 	    --group docs -c requirements-dev.lock -o requirements-docs.lock
+
+docs: site/index.html  ## build the documentation into site/, which the server shows at /docs/
+
+site/index.html: $(STAMP) mkdocs.yml $(shell find docs -type f)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean
+
+printed: $(STAMP)  ## print the parts of docs/ that come from the code
+	$(BIN)/python manage.py print_docs
+
+diagrams: printed  ## draw docs/diagrams again (npm and Chromium)
+	npm install --silent --no-save --prefix var/mermaid mermaid@12
+	$(BIN)/python docs/diagrams/draw.py var/mermaid/node_modules/mermaid/dist/mermaid.min.js
+
+pictures: $(STAMP)  ## take the screenshots and the recording in docs/pictures again (Chromium)
+	$(BIN)/python -m docs.pictures.take
 
 clean:  ## forget the environment and the demo's data
 	rm -rf .venv var
