@@ -1,6 +1,5 @@
 """The parts of `docs/` that are printed from the code, so that they cannot fall behind it: `manage.py print_docs`."""
 
-import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,6 @@ from portals.sandbox.variants import PORTALS
 
 ROOT = Path(settings.BASE_DIR)
 MARK = "<!-- Printed from the code by `make printed`. Change it there. -->\n\n"
-HEADING = re.compile(r"^# --- (.+?) -*$")
-VARIABLE = re.compile(r"^# ?([A-Z][A-Z0-9_]*)=(.*)$")
 
 
 def printed() -> dict[Path, str]:
@@ -22,8 +19,6 @@ def printed() -> dict[Path, str]:
     docs = ROOT / "docs"
     files = {docs / "diagrams" / f"{name}.mmd": text for name, text in diagrams()}
     files[docs / "reference" / "sandbox-portals.md"] = MARK + sandbox_portals()
-    files[docs / "reference" / "settings.md"] = MARK + settings_page((ROOT / ".env.example").read_text())
-    files[docs / "decisions" / "index.md"] = MARK + decisions(docs / "decisions")
     return files
 
 
@@ -54,37 +49,3 @@ def sandbox_portals() -> str:
     return "\n".join(
         ["# Sandbox portals", "", intro, "", "| portal | path | what it does |", "|---|---|---|", *rows, ""]
     )
-
-
-def settings_page(example: str) -> str:
-    """`.env.example` as a page: a table a section, comments that stand above a variable beside it."""
-    lines, said = ["# Settings", ""], []
-    for line in example.splitlines():
-        if heading := HEADING.match(line):
-            lines += [
-                "",
-                f"## {heading[1].partition(':')[0].strip()}",
-                "",
-                "| variable | default | what it is for |",
-                "|---|---|---|",
-            ]
-            said = []
-        elif variable := VARIABLE.match(line):
-            lines.append(f"| `{variable[1]}` | {f'`{variable[2]}`' if variable[2] else ''} | {' '.join(said)} |")
-            said = []
-        elif line.startswith("# "):
-            said.append(line[2:])
-            if len(lines) == 2 and not line.startswith("# ---"):
-                lines.append(said.pop())
-        elif not line:
-            said = []
-    return "\n".join(lines) + "\n"
-
-
-def decisions(folder: Path) -> str:
-    """A list of the decision notes by their own titles."""
-    lines = ["# Decisions", "", "Half a page each: status, context, decision, consequences.", ""]
-    for note in sorted(folder.glob("[0-9]*.md")):
-        title = note.read_text().splitlines()[0].removeprefix("# ")
-        lines.append(f"* [{title}]({note.name})")
-    return "\n".join(lines) + "\n"

@@ -11,6 +11,8 @@ from connect.docs.printed import ROOT
 FENCE = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`[^`\n]+`")
 LINK = re.compile(r"""\]\(([^)\s]+)|(?:href|src)=["']([^"']+)""")
+# Pages that the site's build makes (docs/hooks.py).
+MADE = {ROOT / "docs" / "reference" / "settings.md", ROOT / "docs" / "decisions" / "index.md"}
 READ = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
 
 
@@ -30,7 +32,9 @@ def leads_somewhere(link: str, path) -> bool:
         return parts.scheme in ("https", "mailto")
     if parts.path.startswith("/"):
         return is_served(parts.path)
-    target = (path.parent / parts.path) if parts.path else path
+    target = (path.parent / parts.path).resolve() if parts.path else path
+    if target in MADE:
+        return True
     return target.exists() and (not parts.fragment or parts.fragment in anchors_of(target))
 
 
