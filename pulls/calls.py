@@ -6,8 +6,9 @@ from enum import StrEnum
 from connect import outbound
 
 FHIR_JSON = "application/fhir+json"
+PLAIN_JSON = "application/json"
 # Oracle answers 406 with an empty body unless plain JSON is acceptable too.
-ACCEPT = f"{FHIR_JSON}, application/json;q=0.9"
+ACCEPT = f"{FHIR_JSON}, {PLAIN_JSON};q=0.9"
 
 
 class Verdict(StrEnum):

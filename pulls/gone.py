@@ -21,11 +21,16 @@ def mark_gone(pull: Pull) -> dict[str, int]:
 
 
 def wholly_answered(pull: Pull) -> list[str]:
-    """The types all of whose searches ended well."""
-    by_type: dict[str, set[str]] = {}
-    for resource_type, status in pull.searches.values_list("resource_type", "status"):
-        by_type.setdefault(resource_type, set()).add(status)
-    return [resource_type for resource_type, statuses in by_type.items() if statuses == {Search.Status.DONE}]
+    """The types all of whose searches ended well, brought what their totals promised, and asked for everything."""
+    by_type: dict[str, list[Search]] = {}
+    for search in pull.searches.all():
+        by_type.setdefault(search.resource_type, []).append(search)
+    return [resource_type for resource_type, searches in by_type.items() if all(map(_is_whole, searches))]
+
+
+def _is_whole(search: Search) -> bool:
+    is_short = search.expected is not None and search.fetched + search.unreadable < search.expected
+    return search.status == Search.Status.DONE and not is_short and "_lastUpdated=" not in search.query
 
 
 def _mark_type(pull: Pull, resource_type: str) -> int:

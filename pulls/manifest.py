@@ -8,6 +8,7 @@ from django.db.models import Count
 
 from connect.organizations.fields import InstantField
 from pulls.models import Pull, Reference, Search
+from pulls.outcome import status_of
 
 NAMED_REFERENCES = 500
 instant = InstantField().to_representation
@@ -59,9 +60,9 @@ def _refused(searches: list[Search]) -> list[dict]:
         by_type.setdefault(search.resource_type, []).append(search)
     lacking = (Search.Status.REFUSED, Search.Status.FAILED)
     return [
-        {"type": resource_type, "status": of_type[0].status, "reason": of_type[0].error}
+        {"type": resource_type, "status": status_of(of_type), "reason": of_type[0].error}
         for resource_type, of_type in by_type.items()
-        if all(search.status in lacking for search in of_type)
+        if status_of(of_type) in lacking
     ]
 
 

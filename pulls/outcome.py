@@ -46,6 +46,8 @@ def status_of(searches: list[Search]) -> str:
     open_ones = statuses & {Search.Status.PENDING, Search.Status.RUNNING}
     if open_ones:
         return Search.Status.PENDING if statuses == {Search.Status.PENDING} else Search.Status.RUNNING
+    if statuses == {Search.Status.SKIPPED} and len(searches) > 1 and any(search.is_listed for search in searches):
+        return Search.Status.REFUSED  # one category may be unknown to a portal; all of them is a refusal of the type
     if len(statuses) == 1:
         return statuses.pop()
     if statuses <= {Search.Status.DONE, Search.Status.SKIPPED}:

@@ -64,8 +64,8 @@ def read_page(
     records = select(patient, selection)
     if ending_before:
         position = read_cursor(ending_before, filters, param="ending_before")
-        rows = list(records.filter(position__lt=position).order_by("-position")[:count])[::-1]
-        return _page(rows, filters, has_more=True, has_previous=len(rows) == count)
+        rows = list(records.filter(position__lt=position).order_by("-position")[: count + 1])
+        return _page(rows[:count][::-1], filters, has_more=True, has_previous=len(rows) > count)
     position = read_cursor(starting_after, filters) if starting_after else 0
     rows = list(records.filter(position__gt=position)[: count + 1])
     return _page(rows[:count], filters, has_more=len(rows) > count, has_previous=position > 0)

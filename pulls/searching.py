@@ -6,10 +6,10 @@ import structlog
 from django.db import transaction
 
 from connect.audit.actions import SYSTEM, record
-from pulls.calls import Answer, Verdict
+from pulls.calls import PLAIN_JSON, Answer, Verdict
 from pulls.claims import hold
 from pulls.fhir.links import LinkRefused, follow, step_over
-from pulls.fhir.outcomes import MERGED_PATIENT, PAGING_EXPIRED, Issue, has, read_outcome, wants_category
+from pulls.fhir.outcomes import PAGING_EXPIRED, Issue, has, read_outcome, wants_category, what_lacks
 from pulls.fhir.pages import Entry, NotFhir, read_page
 from pulls.fhir.pages import Page as FhirPage
 from pulls.fhir.references import Reference as FhirReference
@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 MOST_OUTCOMES = 20
 MOST_LOST_PAGES = 20
+MOST_MISREAD = 2
 EMPTY = "empty"
 READ_BY_REFERENCE = frozenset(
     {"Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "Specimen"}
@@ -36,9 +37,15 @@ class SearchTarget(Target):
         super().__init__(pull, search.next_url or first_url(pull, search))
         self.search = search
         self.base = pull.connection.source.fhir_base_url
+        self.misread = 0
         rows = list(Page.objects.filter(search=search).values_list("url_hash", "keys"))
         self.seen = {bytes(url_hash) for url_hash, _ in rows}
         self.seen_contents = {bytes(keys) for _, keys in rows if keys}
+
+    def may_read_again(self) -> bool:
+        """Count a body that was cut short or is something else; False when there were enough in a row."""
+        self.misread += 1
+        return self.misread <= MOST_MISREAD
 
     def read(self, answer: Answer) -> Callable[[], None]:
         """Judge the answer and find the next page; the returned call stores what there is to store."""
@@ -46,6 +53,8 @@ class SearchTarget(Target):
         match answer.verdict:
             case Verdict.OK:
                 return self._read_page(here, answer)
+            case Verdict.UNACCEPTABLE if answer.status == 406 and self.accept != PLAIN_JSON:
+                return self._ask_for_plain_json()
             case Verdict.UNACCEPTABLE:
                 return self._try_otherwise(answer, read_outcome(answer.body))
             case Verdict.REFUSED:
@@ -63,6 +72,9 @@ class SearchTarget(Target):
         except NotFhir as fault:
             # A type the gateway does not know answers with a web page (Blue Button).
             is_page = "html" in answer.content_type and not self.search.pages
+            if not is_page and self.may_read_again():
+                self.has_more = True
+                return lambda: None
             return self._end(Search.Status.SKIPPED if is_page else self._broken_off(), fault.reason)
         if has(page.outcomes, PAGING_EXPIRED) and not self.search.restarted:
             return self._restart()
@@ -78,6 +90,7 @@ class SearchTarget(Target):
         if keys and keys in self.seen_contents:  # the portal ignores where we are: its links would go on for ever
             return self._end(Search.Status.PARTIAL, "page_repeated")
         self.seen_contents.add(keys)
+        self.misread = 0
         marks = self._marks(here, page)
         further = references_to_follow(ours, self.base)
 
@@ -100,9 +113,8 @@ class SearchTarget(Target):
             "next_url": None,
             "error": self.search.error,
         }
-        lacking = bool(page.errors) or has(page.outcomes, MERGED_PATIENT)
-        if lacking:
-            marks["error"] = page.errors[0].name if page.errors else "merged_patient"
+        if lacking := what_lacks(page.outcomes):
+            marks["error"] = lacking
         try:
             following = follow(page.next_url, here=here, base=self.base) if page.next_url else None
             if following and url_hash(following) in self.seen:
@@ -185,6 +197,11 @@ class SearchTarget(Target):
             pull=self.pull, resource_type=self.search.resource_type, order=order, query=query,
             is_typed=self.search.is_typed, is_listed=self.search.is_listed, is_one_of_several=True,
         )  # fmt: skip
+
+    def _ask_for_plain_json(self) -> Callable[[], None]:
+        """406: the portal knows no FHIR media type (Oracle); the same page once more."""
+        self.accept, self.has_more = PLAIN_JSON, True
+        return lambda: None
 
     def _restart(self) -> Callable[[], None]:
         """The portal forgot the paging session (Epic 4113): once more from the first page; nothing is stored twice."""

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from patientflows.models import Attempt, PatientFlow
 from portals.models import Connection, Revocation
+from pulls.exports.models import Erasure, Export
 from pulls.models import Pull
 from webhooks.models import Event
 
@@ -56,6 +57,8 @@ def _free(now: datetime) -> Q:
 
 KINDS = (
     Kind("pulls", "pulls", "due_at", lambda now: Pull.objects.filter(_free(now), status__in=Pull.OPEN)),
+    Kind("exports", "exports", "due_at", lambda now: Export.objects.filter(_free(now), status__in=Export.OPEN)),
+    Kind("erasures from exports", "exports", "due_at", lambda now: Erasure.objects.all()),
     Kind("token refreshes", "refresh", "refresh_due_at",
          lambda now: Connection.objects.filter(_free(now), status=Connection.Status.ACTIVE)),
     Kind("revocations", "refresh", "due_at", lambda now: Revocation.objects.filter(_free(now), settled_at=None)),

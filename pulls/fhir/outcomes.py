@@ -3,17 +3,12 @@
 import json
 from dataclasses import dataclass
 
-NOT_ALLOWED = {"security", "login", "unknown", "expired", "forbidden", "suppressed"}
-NOT_OFFERED = {"not-supported"}
-PASSING = {"transient", "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled"}
-
 # Epic's own codes (reference 4.7): https://fhir.epic.com, "OperationOutcome codes".
 PAGING_EXPIRED = frozenset({"4113"})
 MERGED_PATIENT = frozenset({"4107"})
 CATEGORY_MISSING = frozenset({"59108", "4111"})
-INCOMPLETE = frozenset({"4119", "59204", "4115", "4130", "4131", "4135", "4127", "59133"})
+INCOMPLETE = frozenset({"4118", "4119", "59204", "4115", "4130", "4131", "4135", "4127", "59133"})
 HARMLESS = frozenset({"4101", "59100", "59109"})
-UNAUTHORISED = frozenset({"4118"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +43,14 @@ def read_outcome(raw: bytes) -> list[Issue]:
 
 def has(issues: list[Issue], codes: frozenset[str]) -> bool:
     return any(codes.intersection(issue.codes) for issue in issues)
+
+
+def what_lacks(issues: list[Issue]) -> str | None:
+    """Why an answer that came is not the whole answer, as a code, or None: an error among its outcomes, a part that was
+    left out, or a patient whose records are now kept under another id (which we never guess)."""
+    if has(issues, MERGED_PATIENT):
+        return "merged_patient"
+    return next((issue.name for issue in issues if issue.is_error or INCOMPLETE.intersection(issue.codes)), None)
 
 
 def wants_category(issues: list[Issue]) -> bool:

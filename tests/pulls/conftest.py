@@ -18,9 +18,10 @@ SCOPES = "launch/patient offline_access patient/*.rs"
 
 
 @pytest.fixture(autouse=True)
-def loopback_allowed(settings):
+def loopback_allowed(settings, monkeypatch):
     settings.OUTBOUND_ALLOW_INSECURE_HTTP = True
     settings.OUTBOUND_ALLOW_PRIVATE = True
+    monkeypatch.setattr("pulls.run.BACKOFF_SECONDS", 0.01)
 
 
 @pytest.fixture(scope="session")
