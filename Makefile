@@ -17,6 +17,7 @@ help:  ## what there is
 demo:  ## run everything in this terminal: web, workers and schedule, with demo data (PORT, DATA_DIR)
 	@bin/python-for-connect --port $(PORT) >/dev/null
 	@$(MAKE) --no-print-directory $(STAMP)
+	-@$(MAKE) --no-print-directory docs
 	@DEMO=1 exec $(BIN)/python manage.py demo --with-parent
 
 $(STAMP): requirements-dev.lock bin/environment
