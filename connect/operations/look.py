@@ -51,6 +51,14 @@ NAVIGATION = [
         ],
     },
     {
+        "title": "Exports",
+        "separator": True,
+        "items": [
+            _list("Destinations", "drive_export", "exports", "destination"),
+            _list("Runs", "upload_file", "exports", "export"),
+        ],
+    },
+    {
         "title": "Webhooks",
         "separator": True,
         "items": [

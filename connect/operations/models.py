@@ -38,6 +38,8 @@ class Operation(models.Model):
             ("pause_portals", "Can probe and pause portals"),
             ("import_directories", "Can import a directory"),
             ("manage_keys", "Can make and revoke API keys"),
+            ("run_exports", "Can run and test exports"),
+            ("manage_exports", "Can add, enable and disable export destinations"),
             ("export_audit", "Can export and verify the audit log"),
             ("see_everything", "Sees every organisation's rows (who belongs to none)"),
         ]

@@ -14,16 +14,17 @@ SHOWN = {
         "circuit",
     ),
     "pulls": ("pull", "record"),
+    "exports": ("destination", "export"),
     "webhooks": ("endpoint", "event", "delivery"),
     "operations": ("alert",),
 }  # fmt: skip
 VIEW = tuple(f"{app}.view_{model}" for app, models in SHOWN.items() for model in models)
 OPERATE = (
     "operations.run_pulls", "operations.end_access", "operations.expire_flows", "operations.deliver_events",
-    "operations.pause_portals",
+    "operations.pause_portals", "operations.run_exports",
 )  # fmt: skip
 ADMINISTER = (
-    "operations.import_directories", "operations.manage_keys", "operations.export_audit", "audit.view_entry",
+    "operations.import_directories", "operations.manage_keys", "operations.manage_exports", "operations.export_audit", "audit.view_entry",
     "organizations.view_phi", "organizations.add_organization", "organizations.change_organization",
     "portals.add_registration", "portals.change_registration", "portals.change_source",
     "portals.add_directory", "portals.change_directory",

@@ -22,6 +22,8 @@ from portals.models import Circuit, Connection, Directory, Listing, MissingPorta
 from portals.smart.tokens import TokenResponse
 from pulls.actions import queue_pull
 from pulls.claims import claim
+from pulls.exports.actions import create_destination
+from pulls.exports.models import Destination
 from pulls.models import Pull, Record, Search
 from pulls.records import data_key, seal_body
 from pulls.settle import settle
@@ -51,6 +53,7 @@ class World:
     event: Event
     delivery: Delivery
     alert: Alert
+    destination: Destination
 
     @property
     def patient(self):
@@ -64,6 +67,7 @@ class World:
             "patientflows.attempt": self.attempt, "portals.connection": self.connection, "pulls.pull": self.pull,
             "pulls.record": self.record, "webhooks.endpoint": self.endpoint, "webhooks.event": self.event,
             "webhooks.delivery": self.delivery, "portals.registration": self.registration, "operations.alert": self.alert,
+            "exports.destination": self.destination, "exports.export": self.destination.exports.get(),
             "portals.revocation": Revocation.objects.get(connection_id=self.connection.pk),
             "portals.missingportal": MissingPortal.objects.get(organization=self.organization),
         }  # fmt: skip
@@ -103,9 +107,12 @@ def make_world(name: str = "Trials Inc", *, patient_id: str = "p-1") -> World:
         rule="endpoint_disabled", subject=endpoint.pk, text="A webhook endpoint was disabled",
         organization_id=organization.pk, environment=tenant.environment,
     )  # fmt: skip
+    destination = create_destination(
+        tenant=tenant, name="Lake", kind="folder", settings={"folder": "lake"}, credentials={}, by=STAFF
+    )
     return World(
         organization, source, registration, key, secret, flow, attempt, connection, pull, record, endpoint, event,
-        delivery, alert,
+        delivery, alert, destination,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from connect.operations.admin import (  # noqa: F401
     audit,
     connections,
     directories,
+    exports,
     flows,
     organizations,
     patients,

@@ -23,7 +23,7 @@ PAGES = {
     "connection": "portals.connection", "source": "portals.source", "registration": "portals.registration",
     "directory": "", "signing_key": "", "pull": "pulls.pull", "record": "pulls.record",
     "webhook_endpoint": "webhooks.endpoint", "event": "webhooks.event", "user": "auth.user",
-    "export_destination": "", "export": "",
+    "export_destination": "exports.destination", "export": "exports.export", "alert": "operations.alert",
 }  # fmt: skip
 OBJECT_TYPES = tuple(PAGES)
 FAULTS_SHOWN = 5

@@ -23,7 +23,7 @@ OBJECT_TYPES = {
     "organizations.organization": "organization", "organizations.apikey": "api_key", "organizations.patient": "patient",
     "patientflows.patientflow": "patient_flow", "portals.source": "source", "portals.registration": "registration",
     "portals.directory": "directory", "portals.connection": "connection", "pulls.pull": "pull", "pulls.record": "record",
-    "webhooks.endpoint": "webhook_endpoint", "webhooks.event": "event", "auth.user": "user",
+    "webhooks.endpoint": "webhook_endpoint", "exports.destination": "export_destination", "exports.export": "export", "webhooks.event": "event", "auth.user": "user",
 }  # fmt: skip
 
 
@@ -51,6 +51,8 @@ class Permissions:
     has_rotate_signing_keys_permission = _holds("operations.manage_keys", everywhere=True)
     has_manage_people_permission = _holds("auth.change_user")
     has_manage_keys_permission = _holds("operations.manage_keys")
+    has_run_exports_permission = _holds("operations.run_exports")
+    has_manage_exports_permission = _holds("operations.manage_exports")
     has_export_audit_permission = _holds("operations.export_audit")
     has_phi_permission = _holds("organizations.view_phi")
 

@@ -24,6 +24,7 @@ from connect.operations.actors import staff_actor
 from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import confirmed
+from connect.operations.admin.exports import NewDestinationForm, add_destination
 from connect.organizations import actions
 from connect.organizations.models import SCOPES, ApiKey, Environment, Organization
 from patientflows.branding import LogoRefused, clean_logo
@@ -102,7 +103,7 @@ class OrganizationAdmin(OperationsAdmin):
         )}),
         ("Pulls", {"fields": ("pull_interval_seconds",)}),
     )  # fmt: skip
-    actions_detail = ("make_key",)
+    actions_detail = ("make_key", "add_destination")
 
     def has_add_permission(self, request):
         return request.user.has_perm("organizations.add_organization") and self.sees_all(request)
@@ -142,6 +143,15 @@ class OrganizationAdmin(OperationsAdmin):
             organization=organization, by=staff_actor(request), expires_at=form.expires_at, **chosen
         )
         return render(request, "operations/secret_once.html", {"secret": secret, "what": f"API key “{key.name}”"})
+
+    @confirmed(
+        title="Add an export destination", description="Fill in the fields of its kind. It is tried before it is kept; then "
+        "everything is exported there, and from then on what changes.", permission="manage_exports", icon="drive_export",
+        form=NewDestinationForm, submit="Try and add",
+    )  # fmt: skip
+    def add_destination(self, request, organization, form):
+        destination = add_destination(organization=organization, form=form, by=staff_actor(request))
+        return f"{destination.name} is added, and its first export is queued."
 
     def panels(self, request, organization):
         keys = organization.api_keys.order_by("-pk")[: panels.SHOWN]
