@@ -1,8 +1,9 @@
 """What an administrator asks of API keys."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils import timezone
 
 from connect.audit.actions import Actor, record
 from connect.errors import ResourceConflict
@@ -23,6 +24,22 @@ def make_key(
     key.save(force_insert=True)
     _record("api_key.made", key, by, scopes=key.scopes)
     return key, secret
+
+
+@transaction.atomic
+def rotate_key(*, key: ApiKey, overlap: timedelta, by: Actor) -> tuple[ApiKey, str]:
+    """Another key like this one, whose secret is to be shown this once; the old one ends when the overlap is over.
+
+    Raises ResourceConflict when the old one works no more.
+    """
+    if not key.expire(timezone.now() + overlap):
+        raise ResourceConflict("This key works no more: make a new one")
+    fresh, secret = make_key(
+        organization=key.organization, environment=key.environment, name=key.name, scopes=key.scopes, by=by,
+        expires_at=None,
+    )  # fmt: skip
+    _record("api_key.rotated", key, by, successor=fresh.pk, overlap_seconds=int(overlap.total_seconds()))
+    return fresh, secret
 
 
 @transaction.atomic

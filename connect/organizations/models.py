@@ -143,6 +143,12 @@ class ApiKey(models.Model):
         if self.last_used_at is None or now - self.last_used_at >= self.LAST_USED_GRAIN:
             ApiKey.objects.filter(pk=self.pk).update(last_used_at=now)
 
+    def expire(self, at) -> bool:
+        """End the key then, unless it ends sooner; False if it works no more."""
+        living = ApiKey.objects.filter(pk=self.pk, revoked_at=None)
+        later = models.Q(expires_at=None) | models.Q(expires_at__gt=at)
+        return living.filter(later).update(expires_at=at) == 1 or living.filter(expires_at__gt=timezone.now()).exists()
+
     def revoke(self) -> bool:
         """End the key from the next request on; False if it was revoked already."""
         return ApiKey.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=Now()) == 1

@@ -173,7 +173,8 @@ def pulled(connection: Connection) -> tuple[Pull, Record]:
 
 def make_staff(role: str | None, *organizations: Organization, everywhere: bool = False) -> User:
     """A member of staff with a role, for these organisations or for all."""
-    roles.install()
+    if not Group.objects.exists():
+        roles.install()
     user = User.objects.create_user(f"staff-{next(_numbers)}", password="a long enough password", is_staff=True)
     groups = [name for name, wanted in ((role, role), ("everywhere", everywhere)) if wanted]
     user.groups.set(Group.objects.filter(name__in=groups))

@@ -5,6 +5,8 @@ from functools import wraps
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -92,3 +94,10 @@ def back_to(request, url: str) -> HttpResponse:
     if request.headers.get("HX-Request"):
         return HttpResponse(headers={"HX-Redirect": url})
     return HttpResponseRedirect(url)
+
+
+def secret_once(request, secret: str, what: str, back: str) -> HttpResponse:
+    """Show a fresh secret in the action's dialog, this once, with the way on."""
+    answer = render(request, "operations/secret_once.html", {"secret": secret, "what": what, "back": back})
+    add_never_cache_headers(answer)
+    return answer

@@ -1,11 +1,10 @@
 """Organisations with their branding, and API keys."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Q
-from django.shortcuts import render
 from django.urls import reverse
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -23,12 +22,13 @@ from connect.operations import labels, links
 from connect.operations.actors import staff_actor
 from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
-from connect.operations.admin.confirmed import confirmed
+from connect.operations.admin.confirmed import confirmed, secret_once
 from connect.operations.admin.exports import NewDestinationForm, add_destination
 from connect.organizations import actions
 from connect.organizations.models import SCOPES, ApiKey, Environment, Organization
 from patientflows.branding import LogoRefused, clean_logo
 
+OVERLAPS = {"0": "It stops at once", "1": "1 hour", "24": "1 day", "168": "7 days"}
 SCOPE_CHOICES = [(scope, scope) for scope in SCOPES]
 
 
@@ -142,7 +142,7 @@ class OrganizationAdmin(OperationsAdmin):
         key, secret = actions.make_key(
             organization=organization, by=staff_actor(request), expires_at=form.expires_at, **chosen
         )
-        return render(request, "operations/secret_once.html", {"secret": secret, "what": f"API key “{key.name}”"})
+        return secret_once(request, secret, f"API key “{key.name}”", links.page("organizations.apikey", key.pk))
 
     @confirmed(
         title="Add an export destination", description="Fill in the fields of its kind. It is tried before it is kept; then "
@@ -178,6 +178,12 @@ def key_state(key: ApiKey):
     return labels.badge("expired") if key.is_expired else labels.badge("active")
 
 
+class RotateKeyForm(BaseDialogForm):
+    """How long the old key goes on working."""
+
+    overlap = forms.ChoiceField(choices=OVERLAPS.items(), initial="24", widget=UnfoldAdminSelectWidget)
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(OperationsAdmin):
     found_by = {"key_": "pk", "mb_sk_": "hint"}
@@ -189,11 +195,21 @@ class ApiKeyAdmin(OperationsAdmin):
         "id", "name", "hint", "organization", "environment", "scopes", "version", "created_at", "expires_at",
         "last_used_at", "revoked_at",
     )  # fmt: skip
-    actions_detail = ("revoke",)
+    actions_detail = ("rotate", "revoke")
 
     @display(description="State")
     def state(self, key):
         return key_state(key)
+
+    @confirmed(
+        title="Rotate this key", description="A new key of the same name and scopes is shown once, in this window. The old "
+        "one goes on working for the time you choose.", permission="manage_keys", icon="autorenew", form=RotateKeyForm,
+        submit="Rotate",
+    )  # fmt: skip
+    def rotate(self, request, key, form):
+        overlap = timedelta(hours=int(form.cleaned_data["overlap"]))
+        fresh, secret = actions.rotate_key(key=key, overlap=overlap, by=staff_actor(request))
+        return secret_once(request, secret, f"API key “{fresh.name}”", self.page_of(fresh))
 
     @confirmed(
         title="Revoke this key", description="Requests with it are refused from the next one on. This cannot be undone.",

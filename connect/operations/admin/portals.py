@@ -22,7 +22,9 @@ from connect.operations.tenancy import narrow
 from patientflows.models import Attempt
 from portals import actions
 from portals.circuits import key_of
+from portals.discovery import read_configuration
 from portals.models import CatalogueVersion, Circuit, Connection, Listing, MissingPortal, Source
+from portals.smart.errors import SmartError
 from pulls.models import Pull
 
 RECENT = timedelta(days=1)
@@ -90,7 +92,7 @@ class SourceAdmin(OperationsAdmin):
         ("What it says of itself", {"fields": ("smart", "fhir")}),
     )  # fmt: skip
     editable = ("overrides", "rate_limit_group")
-    actions_detail = ("pause_now", "resume", "withdraw")
+    actions_detail = ("probe", "pause_now", "resume", "withdraw")
 
     def has_change_permission(self, request, obj=None):
         return request.user.has_perm("portals.change_source") and self.sees_all(request)
@@ -123,6 +125,24 @@ class SourceAdmin(OperationsAdmin):
     @display(description="FHIR capabilities")
     def fhir(self, source):
         return _told(source.capabilities, source.capabilities_at)
+
+    @confirmed(
+        title="Test this portal", description="Its SMART configuration is read now, and what it says is judged.",
+        permission="pause_portals", icon="network_check", submit="Test",
+    )  # fmt: skip
+    def probe(self, request, source, form):
+        try:
+            configuration = read_configuration(source)
+        except SmartError as fault:
+            source.mark(Source.Status.UNAVAILABLE, fault.reason)
+            self.note(request, "portal.probed", source, outcome=fault.reason)
+            raise Declined(f"{source.name} does not answer as it should: {fault.reason.replace('_', ' ')}.") from None
+        refusal = configuration.refusal or ""
+        source.mark(Source.Status.UNAVAILABLE if refusal else Source.Status.AVAILABLE, refusal)
+        self.note(request, "portal.probed", source, outcome=refusal or "ok")
+        if refusal:
+            raise Declined(f"{source.name} answers, but cannot serve us: {refusal.replace('_', ' ')}.")
+        return f"{source.name} answers, and offers what we need."
 
     @confirmed(
         title="Pause this portal", description="No patient is sent there and no token is refreshed until then; pulls wait. "

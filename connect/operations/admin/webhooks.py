@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from django import forms
 from django.contrib import admin
-from django.shortcuts import render
 from django.utils import timezone
 from django.utils.html import format_html
 from unfold.decorators import display
@@ -17,7 +16,7 @@ from connect.operations import labels, links
 from connect.operations.actors import staff_actor
 from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
-from connect.operations.admin.confirmed import confirmed
+from connect.operations.admin.confirmed import confirmed, secret_once
 from connect.operations.redaction import redacted
 from webhooks import actions
 from webhooks.models import Delivery, Endpoint, Event
@@ -95,7 +94,7 @@ class EndpointAdmin(OperationsAdmin):
     def rotate_secret(self, request, endpoint, form):
         overlap = int(form.cleaned_data["overlap"])
         secret = actions.rotate_secret(endpoint=endpoint, overlap_seconds=overlap, by=staff_actor(request))
-        return render(request, "operations/secret_once.html", {"secret": secret, "what": "signing secret"})
+        return secret_once(request, secret, "signing secret", self.page_of(endpoint))
 
     def panels(self, request, endpoint):
         shown = []
