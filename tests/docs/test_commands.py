@@ -37,6 +37,8 @@ def test_the_command_exists(line):
         parse(words[words.index("manage.py") + 1 :])
     elif program == "bin/connect":
         assert words[1] in PROCESSES
+    elif program == "sh":
+        assert (ROOT / words[1]).is_file()
     elif program in ("python3", ".venv/bin/python"):
         assert words[1] in ("-m", "-c") or (ROOT / words[1]).is_file()
     elif "/" in program:
