@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from connect import crypto, ids
-from connect.crypto import SealedField, token_hash
+from connect.crypto import CannotOpen, SealedField, token_hash
 from connect.errors import ResourceNotFound
 from connect.states import Transitions
 
@@ -164,7 +164,6 @@ class Patient(models.Model):
     email = models.EmailField(max_length=254, null=True, blank=True)
     name = models.CharField(max_length=200, null=True, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
-    data_key = SealedField()
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = TenantQuerySet.as_manager()
@@ -180,17 +179,28 @@ class Patient(models.Model):
         ]
         permissions = [("view_phi", "Can see patients' personal data and records")]
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        if self._state.adding and self.__dict__.get("data_key") is None:
-            self.data_key = crypto.new_data_key()
-
     def __str__(self):
         return self.patient_id
+
+    def save(self, *args, **kwargs):
+        """A new patient gets a data key in the same transaction."""
+        if not self._state.adding:
+            return super().save(*args, **kwargs)
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            DataKey.make(self)
 
     @property
     def tenant(self) -> Tenant:
         return Tenant(self.organization_id, self.environment)
+
+    @property
+    def data_key(self) -> str:
+        """What seals this patient's records (base64). Raises CannotOpen when it was erased."""
+        row = DataKey.objects.filter(pk=self.pk).first()
+        if row is None:
+            raise CannotOpen("the patient's data key is gone: they were erased")
+        return row.key
 
     def replace(self, *, email, name, metadata) -> None:
         """PUT: what is not given is cleared."""
@@ -204,6 +214,25 @@ class Patient(models.Model):
             for key, value in changes.items():
                 setattr(self, key, value)
             self.save(update_fields=list(changes))
+
+
+class DataKey(models.Model):
+    """A patient's own key, in a table by itself: it is left out of the backups that are kept, so that erasing a patient
+    makes their records unreadable there too (docs/security.md, "Erasure and backups"). No constraint: the two tables are
+    restored one after the other.
+    """
+
+    patient = models.OneToOneField(
+        Patient, primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="key_row"
+    )
+    key = SealedField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    @classmethod
+    def make(cls, patient: Patient) -> None:
+        row = cls(patient=patient)
+        row.key = crypto.new_data_key()
+        row.save(force_insert=True)
 
 
 class IdempotentAnswer(Transitions, models.Model):

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from connect.crypto import CannotOpen, Keyring, keyring, open_with, seal_with
-from connect.organizations.models import Environment, Organization, Patient
+from connect.organizations.models import DataKey, Environment, Organization, Patient
 
 
 def a_key(key_id: str) -> str:
@@ -55,19 +55,28 @@ def test_the_same_text_is_sealed_differently_each_time():
     assert open_with(key, seal_with(key, b"text", b""), b"") == b"text"
 
 
-@pytest.mark.django_db
-def test_a_sealed_column_never_holds_the_plaintext():
+@pytest.fixture
+def patient(db) -> Patient:
     organization = Organization.objects.create(name="Org", slug="org")
-    patient = Patient.objects.create(organization=organization, environment=Environment.SANDBOX, patient_id="p-1")
-    stored = Patient.objects.get(pk=patient.pk)
-    sealed = bytes(stored.__dict__["data_key"])
-    assert stored.data_key.encode() not in sealed
-    assert keyring().open(sealed, f"organizations_patient.data_key:{patient.pk}".encode()).decode() == stored.data_key
+    return Patient.objects.create(organization=organization, environment=Environment.SANDBOX, patient_id="p-1")
 
 
-@pytest.mark.django_db
-def test_plaintext_cannot_be_written_past_the_seal():
-    organization = Organization.objects.create(name="Org", slug="org")
-    patient = Patient.objects.create(organization=organization, environment=Environment.SANDBOX, patient_id="p-1")
+def test_a_sealed_column_never_holds_the_plaintext(patient):
+    stored = DataKey.objects.get(pk=patient.pk)
+    sealed = bytes(stored.__dict__["key"])
+    assert stored.key.encode() not in sealed
+    assert keyring().open(sealed, f"organizations_datakey.key:{patient.pk}".encode()).decode() == patient.data_key
+
+
+def test_plaintext_cannot_be_written_past_the_seal(patient):
     with pytest.raises(TypeError):
-        Patient.objects.filter(pk=patient.pk).update(data_key="in the clear")
+        DataKey.objects.filter(pk=patient.pk).update(key="in the clear")
+
+
+def test_every_patient_has_a_key_of_their_own_that_goes_with_them(patient):
+    other = Patient.objects.create(organization=patient.organization, environment="sandbox", patient_id="p-2")
+    assert patient.data_key != other.data_key
+    Patient.objects.filter(pk=patient.pk).delete()
+    assert [key.pk for key in DataKey.objects.all()] == [other.pk]
+    with pytest.raises(CannotOpen):
+        _ = patient.data_key
