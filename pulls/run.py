@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.utils import timezone
 
+from connect.crypto import CannotOpen
 from portals.access import AccessLost, access_token, fresh_access_token
 from portals.smart.errors import SmartError
 from pulls import budgets, calls, planning, settle
@@ -54,6 +55,8 @@ def run_pull(pull_id: str) -> None:
             PullRun(pull).go()
         except LeaseLost:
             log.info("pull.lease_lost")
+        except CannotOpen:  # erased while a page was on its way; else a sealing key is missing, and verify says so
+            log.error("pull.no_data_key")
         except AccessLost:
             settle.fail(pull, "access_lost")
         except AccessRejected:

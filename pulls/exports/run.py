@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce
 
+from connect.crypto import CannotOpen
 from connect.organizations.models import Patient
 from pulls.exports import settle
 from pulls.exports.claims import LeaseLost, claim, hold
@@ -144,7 +145,10 @@ class ExportRun:
 
 def records_after(patient: Patient, position: int) -> Iterator[tuple[Record, bytes]]:
     """The patient's records in landing order with their text, a chunk at a time."""
-    key = data_key(patient)
+    try:
+        key = data_key(patient)
+    except CannotOpen:
+        raise PatientErased from None
     rows = select(patient, EVERYTHING).select_related("connection__source")
     while chunk := list(rows.filter(position__gt=position)[:CHUNK]):
         for record in chunk:
