@@ -17,10 +17,18 @@ from pulls.records import data_key
 instant = InstantField().to_representation
 
 
+TYPES = r"[A-Z][A-Za-z0-9]*( *, *[A-Z][A-Za-z0-9]*)*"
+
+
+@extend_schema_field({"type": "string", "maxLength": 2000, "pattern": f"^{TYPES}$"})
+class TypesField(serializers.CharField):
+    """FHIR resource types, separated by commas."""
+
+
 class SelectionQuery(serializers.Serializer):
     """Filters of records."""
 
-    type = serializers.CharField(
+    type = TypesField(
         required=False, max_length=2000, help_text="FHIR resource types, separated by commas: `Observation,Condition`."
     )
     since = serializers.DateTimeField(required=False, help_text="Only what changed here after this time.")

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Sequence
 
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 
 from connect.errors import ApiError
@@ -42,15 +42,13 @@ def operation(
 @functools.cache
 def page_of(body: type[serializers.Serializer], name: str, **more: serializers.Field) -> serializers.Serializer:
     """The list envelope of contract 1.1 around `body`, as the component `name`."""
-    return inline_serializer(
-        name,
-        {
-            "resource_type": ConstantField("list"),
-            "data": body(many=True),
-            "has_more": serializers.BooleanField(help_text="Whether a next page exists."),
-            "next_cursor": serializers.CharField(
-                allow_null=True, help_text="Send it as `starting_after` for the next page; null on the last."
-            ),
-            **more,
-        },
-    )
+    fields = {
+        "resource_type": ConstantField("list", help_text="What this object is."),
+        "data": body(many=True, help_text="The page's items."),
+        "has_more": serializers.BooleanField(help_text="Whether a next page exists."),
+        "next_cursor": serializers.CharField(
+            allow_null=True, help_text="Send it as `starting_after` for the next page; null on the last."
+        ),
+        **more,
+    }
+    return type(name, (serializers.Serializer,), {"__doc__": "A page of a list.", **fields})()
