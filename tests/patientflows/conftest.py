@@ -1,10 +1,14 @@
 """A flow's surroundings: a hospital's portal that is a real HTTP server, listed in the catalogue, and a browser."""
 
+from collections.abc import Callable
+
 import pytest
 
 from portals.models import Source
+from tests.factories import make_endpoint
 from tests.patientflows.hospital import Hospital
 from tests.patientflows.visitor import Visitor
+from webhooks.models import Event
 
 
 @pytest.fixture
@@ -24,7 +28,7 @@ def visitor() -> Visitor:
 
 
 @pytest.fixture
-def open_flow(api, hospital):
+def open_flow(api, hospital) -> Callable[..., dict]:
     """A factory of flows over the API."""
 
     def opened(**more) -> dict:
@@ -34,3 +38,10 @@ def open_flow(api, hospital):
         return answer.json()
 
     return opened
+
+
+@pytest.fixture
+def told(tenant) -> Callable[[], list[str]]:
+    """The types of the events told so far; an endpoint wants them all."""
+    make_endpoint(tenant, "https://app.example.org/hooks")
+    return lambda: list(Event.objects.order_by("id").values_list("type", flat=True))
