@@ -147,6 +147,7 @@ def fail(attempt: Attempt, failure_code: str, *, hint: str = "") -> None:
 
 def wait_for_outcome(attempt: Attempt) -> Attempt:
     """Another request is exchanging this code: wait a little for what it finds."""
+    attempt.refresh_from_db()
     deadline = time.monotonic() + SECOND_REQUEST_WAIT_SECONDS
     while attempt.is_pending and attempt.stage == Attempt.Stage.EXCHANGING and time.monotonic() < deadline:
         time.sleep(0.2)
