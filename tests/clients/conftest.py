@@ -3,9 +3,14 @@
 import functools
 
 import anyio
+import httpx
 import pytest
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 
 from connect_health import AsyncConnect, Connect, _transports
+from tests.factories import make_key
 
 KEY = "mb_sk_sbx_test"
 
@@ -46,3 +51,15 @@ def in_async(base_url, waits):
         return anyio.run(functools.partial(whole))
 
     return run
+
+
+@pytest.fixture
+def connect_itself(organization):
+    """A client of this very Connect, inside the test's transaction: what is called is its WSGI application."""
+    http = httpx.Client(transport=httpx.WSGITransport(app=get_wsgi_application()))
+    for signal in (request_started, request_finished):  # as Django's test client: the transaction outlives a request
+        signal.disconnect(close_old_connections)
+    with Connect(make_key(organization), "http://testserver", http=http) as client:
+        yield client
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)

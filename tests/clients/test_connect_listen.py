@@ -25,17 +25,6 @@ BACK = "https://app.test/back"
 
 
 @pytest.fixture
-def key(transactional_db):
-    return make_key(make_organization())
-
-
-@pytest.fixture
-def connect(live_server, key):
-    with Connect(key, live_server.url) as client:
-        yield client
-
-
-@pytest.fixture
 def app(httpserver):
     """An app on the laptop, that takes every webhook."""
     httpserver.expect_request("/hooks").respond_with_data("")
@@ -43,13 +32,15 @@ def app(httpserver):
 
 
 @pytest.fixture
-def mailbox(connect):
-    return make_mailbox(connect, ["*"])
+def mailbox(connect_itself):
+    return make_mailbox(connect_itself, ["*"])
 
 
 @pytest.fixture
-def forwarder(connect, mailbox, app):
-    forwarder = Forwarder(connect, webhook_id=mailbox.id, after=0, to=app.url_for("/hooks"), secret=mailbox.secret)
+def forwarder(connect_itself, mailbox, app):
+    forwarder = Forwarder(
+        connect_itself, webhook_id=mailbox.id, after=0, to=app.url_for("/hooks"), secret=mailbox.secret
+    )
     yield forwarder
     forwarder.close()
 
@@ -64,9 +55,9 @@ def arrived(app) -> list:
     return [request for request, _ in app.log]
 
 
-def test_each_event_arrives_once_in_order_and_nothing_is_sent_by_the_server(connect, forwarder, app):
+def test_each_event_arrives_once_in_order_and_nothing_is_sent_by_the_server(connect_itself, forwarder, app):
     for number in range(3):
-        happen(connect, f"p-{number}")
+        happen(connect_itself, f"p-{number}")
     results = [*forwarder.forward_new(), *forwarder.forward_new()]
     assert [(each.event.sequence, each.event.patient_id, each.status) for each in results] == [
         (1, "p-0", 200), (2, "p-1", 200), (3, "p-2", 200),
@@ -74,8 +65,8 @@ def test_each_event_arrives_once_in_order_and_nothing_is_sent_by_the_server(conn
     assert Delivery.objects.count() == 0
 
 
-def test_the_app_verifies_it_both_ways(connect, mailbox, forwarder, app):
-    happen(connect, "p-1")
+def test_the_app_verifies_it_both_ways(connect_itself, mailbox, forwarder, app):
+    happen(connect_itself, "p-1")
     list(forwarder.forward_new())
     (request,) = arrived(app)
     assert Webhook(mailbox.secret).verify(request.data, dict(request.headers))["type"] == "patient_flow.expired"
@@ -83,49 +74,51 @@ def test_the_app_verifies_it_both_ways(connect, mailbox, forwarder, app):
     assert construct_event(request.data, by_ours, mailbox.secret).patient_id == "p-1"
 
 
-def test_the_body_is_the_very_one_that_connect_would_send(connect, forwarder, app):
-    happen(connect, "p-ü")
+def test_the_body_is_the_very_one_that_connect_would_send(connect_itself, forwarder, app):
+    happen(connect_itself, "p-ü")
     list(forwarder.forward_new())
     assert arrived(app)[0].data == body_of(Event.objects.get())
     assert arrived(app)[0].content_type == "application/json"
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
-def test_an_answer_that_is_no_success_is_told_and_the_next_event_comes(connect, mailbox, httpserver, status):
+def test_an_answer_that_is_no_success_is_told_and_the_next_event_comes(connect_itself, mailbox, httpserver, status):
     httpserver.expect_ordered_request("/hooks").respond_with_response(Response(status=status))
     httpserver.expect_ordered_request("/hooks").respond_with_data("")
     forwarder = Forwarder(
-        connect, webhook_id=mailbox.id, after=0, to=httpserver.url_for("/hooks"), secret=mailbox.secret
+        connect_itself, webhook_id=mailbox.id, after=0, to=httpserver.url_for("/hooks"), secret=mailbox.secret
     )
-    happen(connect, "p-1")
-    happen(connect, "p-2")
+    happen(connect_itself, "p-1")
+    happen(connect_itself, "p-2")
     assert [(each.ok, each.status) for each in forwarder.forward_new()] == [(False, status), (True, 200)]
 
 
-def test_an_app_that_is_not_running_is_told(connect, mailbox):
-    forwarder = Forwarder(connect, webhook_id=mailbox.id, after=0, to="http://127.0.0.1:9/", secret=mailbox.secret)
-    happen(connect, "p-1")
+def test_an_app_that_is_not_running_is_told(connect_itself, mailbox):
+    forwarder = Forwarder(
+        connect_itself, webhook_id=mailbox.id, after=0, to="http://127.0.0.1:9/", secret=mailbox.secret
+    )
+    happen(connect_itself, "p-1")
     (result,) = forwarder.forward_new()
     assert (result.ok, result.status, result.error) == (False, None, "ConnectError")
 
 
-def test_an_existing_endpoint_is_followed_from_now_on(connect, mailbox, app):
-    happen(connect, "before")
-    after = last_sequence(connect, mailbox.id)
+def test_an_existing_endpoint_is_followed_from_now_on(connect_itself, mailbox, app):
+    happen(connect_itself, "before")
+    after = last_sequence(connect_itself, mailbox.id)
     forwarder = Forwarder(
-        connect, webhook_id=mailbox.id, after=after, to=app.url_for("/hooks"), secret="whsec_bWluZQ=="
+        connect_itself, webhook_id=mailbox.id, after=after, to=app.url_for("/hooks"), secret="whsec_bWluZQ=="
     )
-    happen(connect, "after")
+    happen(connect_itself, "after")
     assert [each.event.patient_id for each in forwarder.forward_new()] == ["after"]
 
 
-def test_what_a_dead_listener_left_goes_and_a_living_ones_stays(connect, mailbox):
+def test_what_a_dead_listener_left_goes_and_a_living_ones_stays(connect_itself, mailbox):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    left = make_mailbox(connect, ["*"])
+    left = make_mailbox(connect_itself, ["*"])
     Endpoint.objects.filter(pk=left.id).update(metadata={**left.metadata, "pid": gone.pid})
-    new = make_mailbox(connect, ["*"])
-    assert {each.id for each in connect.webhooks.list()} == {mailbox.id, new.id}
+    new = make_mailbox(connect_itself, ["*"])
+    assert {each.id for each in connect_itself.webhooks.list()} == {mailbox.id, new.id}
 
 
 @pytest.mark.parametrize(
@@ -147,10 +140,10 @@ def test_what_is_no_address_is_refused(typed):
 
 
 @contextlib.contextmanager
-def listening(live_server, key: str, *options: str):
+def listening(base_url: str, key: str, *options: str):
     """The command itself, in a process of its own."""
     environment = os.environ | {
-        "CONNECT_API_KEY": key, "CONNECT_BASE_URL": live_server.url, "PYTHONPATH": str(CLIENT), "PYTHONUNBUFFERED": "1",
+        "CONNECT_API_KEY": key, "CONNECT_BASE_URL": base_url, "PYTHONPATH": str(CLIENT), "PYTHONUNBUFFERED": "1",
     }  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-m", "connect_health.cli", "listen", *options], env=environment, text=True,
@@ -164,11 +157,13 @@ def listening(live_server, key: str, *options: str):
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_prints_its_secret_forwards_and_leaves_nothing_behind(live_server, key, connect, app, end):
-    with listening(live_server, key, "--forward-to", app.url_for("/hooks"), "--every", "0.2") as process:
+def test_the_command_prints_its_secret_forwards_and_leaves_nothing_behind(live_server, app, end):
+    key = make_key(make_organization())
+    with listening(live_server.url, key, "--forward-to", app.url_for("/hooks"), "--every", "0.2") as process:
         told = process.stdout.readline()
         assert told.startswith(f"Forwarding to {app.url_for('/hooks')}")
-        happen(connect, "p-1")
+        with Connect(key, live_server.url) as connect:
+            happen(connect, "p-1")
         assert "patient_flow.expired" in process.stdout.readline()
         secret = told.split()[-1]
         assert construct_event(arrived(app)[0].data, arrived(app)[0].headers, secret).patient_id == "p-1"
@@ -177,7 +172,7 @@ def test_the_command_prints_its_secret_forwards_and_leaves_nothing_behind(live_s
     assert wait_until(lambda: not Endpoint.objects.exists())
 
 
-def test_following_an_endpoint_needs_its_secret(live_server, key):
-    with listening(live_server, key, "--forward-to", "3000", "--webhook", "wh_1") as process:
+def test_following_an_endpoint_needs_its_secret():
+    with listening("http://127.0.0.1:9", "mb_sk_sbx_x", "--forward-to", "3000", "--webhook", "wh_1") as process:
         assert process.wait(timeout=10) == 2
         assert "--webhook needs --secret" in process.stdout.read()
