@@ -35,6 +35,21 @@ def replace_patient(*, patient: Patient, by: Actor, patient_id: str, email=None,
 
 
 @transaction.atomic
+def import_patient(*, caller, by: Actor, patient_id: str, email=None, name=None, metadata=None) -> str:
+    """Make the patient, or take over what is told of them (what is None stays): `made`, `changed` or `unchanged`."""
+    told = {"email": email, "name": name, "metadata": metadata}
+    patient = Patient.objects.of(caller).filter(patient_id=patient_id).first()
+    if patient is None:
+        create_patient(caller=caller, by=by, patient_id=patient_id, **told)
+        return "made"
+    merged = {field: getattr(patient, field) if value is None else value for field, value in told.items()}
+    if all(getattr(patient, field) == value for field, value in merged.items()):
+        return "unchanged"
+    replace_patient(patient=patient, by=by, patient_id=patient_id, **merged)
+    return "changed"
+
+
+@transaction.atomic
 def disconnect(*, connection: Connection, by: Actor) -> None:
     """Stop pulls, forget the tokens, have them revoked at the portal. Records stay. Twice is the same as once."""
     cancel_pulls(connection=connection, reason="disconnected")

@@ -1,10 +1,13 @@
-"""How a grant becomes a connection: made, or revived for the same FHIR patient at the same source (contract 2)."""
+"""How a grant becomes a connection: made, revived for the same FHIR patient at the same source (contract 2), or taken
+over from another system."""
 
 import json
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from connect.audit.actions import Actor, record
 from connect.organizations.models import Patient
 from portals import timing
 from portals.models import Connection, Registration, Source
@@ -35,6 +38,31 @@ def grant(
     connection.registration = registration
     emit_connection_event(CONNECTION_ACTIVE, connection, reconnected=not is_new)
     return connection, not is_new
+
+
+@transaction.atomic
+def adopt(
+    *, patient: Patient, source: Source, registration: Registration, configuration: SmartConfiguration,
+    fhir_patient_id: str, refresh_token: str, scopes: list[str], refresh_due_at: datetime, by: Actor,
+    access_ends_at: datetime | None = None,
+) -> tuple[Connection, bool]:  # fmt: skip
+    """A grant that another system was given, with its refresh token, as an active connection; whether it is new.
+
+    One that is there already is left alone, whatever its status: its token is newer than the other system's. The first
+    refresh, at `refresh_due_at`, proves the grant and has its records fetched. No event tells of it: whoever moves here
+    knows these connections.
+    """
+    connection, is_new = _row(patient, source, registration, fhir_patient_id)
+    if is_new:
+        connection.take_grant(
+            configuration=configuration.to_dict(), scopes=scopes, refresh_token=refresh_token, renewable=True,
+            access_ends_at=access_ends_at, refresh_due_at=refresh_due_at,
+        )  # fmt: skip
+        record(
+            action="connection.imported", by=by, organization_id=patient.organization_id,
+            environment=patient.environment, object_type="connection", object_id=connection.pk, source=source.pk,
+        )  # fmt: skip
+    return connection, is_new
 
 
 def _row(patient: Patient, source: Source, registration: Registration, fhir_patient_id: str) -> tuple[Connection, bool]:

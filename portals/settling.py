@@ -70,6 +70,8 @@ def _renew(answer: Answer, tokens: TokenResponse) -> None:
     connection = answer.connection
     renewed = _life(connection, tokens) | _scopes(connection, tokens) | {"access_token": tokens.access_token}
     renewed["previous_refresh_token"] = None
+    if connection.access_token is None:  # the first one of a grant that was taken over
+        renewed["next_pull_at"] = timezone.now()
     if tokens.refresh_token and tokens.refresh_token != answer.request.refresh_token:
         renewed["refresh_token"] = tokens.refresh_token
         renewed["previous_refresh_token"] = answer.request.refresh_token

@@ -9,6 +9,7 @@ from werkzeug import Response
 
 from connect_health.cli import flows, session
 from connect_health.cli.app import connect as command
+from connect_health.cli.records import expected_count
 from tests.clients import answers
 from tests.clients.conftest import KEY
 
@@ -157,8 +158,6 @@ def test_the_bar_ends_where_the_last_pulls_said(run, httpserver, exported, conne
     ]
     httpserver.clear()
     httpserver.expect_request("/pulls").respond_with_json(answers.page(*pulls))
-    from connect_health.cli.records import expected_count
-
     this = session.Session(KEY, httpserver.url_for(""))
     assert (expected_count(this, "p-1", ()), expected_count(this, "p-1", ("Condition",))) == (6, 5)
 
