@@ -6,6 +6,7 @@ import structlog
 from celery import Celery, signals
 
 from connect import file_broker
+from connect.checks import insist
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connect.settings")
 
@@ -13,6 +14,12 @@ file_broker.install()
 app = Celery("connect")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@signals.worker_init.connect
+@signals.beat_init.connect
+def look_at_the_settings(**kwargs):
+    insist()
 
 
 @signals.setup_logging.connect

@@ -7,19 +7,19 @@ With `DATABASE_URL` and `BROKER_URL` set it runs on PostgreSQL and Redis with th
 import warnings
 from pathlib import Path
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from connect.embedded import embedded_secrets
+from connect.environment import Env
 from connect.operations.look import UNFOLD  # noqa: F401
 
 # Unfold's own, at every start of every process; nothing here can be done about it.
 warnings.filterwarnings("ignore", message="UnfoldAdminCheckboxSelectMultiple is deprecated")
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+env = Env()
+Env.read_env(BASE_DIR / ".env")
 
 # --- Where it runs -------------------------------------------------------------------------------
 DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).absolute()

@@ -3,6 +3,8 @@
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
 
+from connect import checks  # noqa: F401 - its checks register themselves
+
 
 class OperationsConfig(AppConfig):
     default = True
