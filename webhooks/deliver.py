@@ -98,7 +98,7 @@ class _Round:
         due = claims.due_endpoints(now)
         rooms = self.lanes.rooms(due)
         if rooms:
-            self.lanes.carry(claims.claim(rooms, fence=self.fence, now=now))
+            self.lanes.carry(claims.claim(rooms, fence=self.fence, now=now, besides=self.lanes.carried_in))
         if numbered or any(not endpoint.failing_since for endpoint in rooms):
             self.hot_until = time.monotonic() + self.hot_seconds
         return bool(due)

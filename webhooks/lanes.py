@@ -1,7 +1,7 @@
 """Whose attempts run when: what keeps one slow or dead endpoint from delaying another's events.
 
-Endpoints whose last attempt failed share a few threads of their own, so however many of them wait for a time-out, the
-others never wait for them. Among the rest none takes more than half of the free threads, and a thread serves the
+Endpoints whose last attempt failed share a few threads of their own, and so do those that answer late: however many of
+them are waited for, the others never wait for them. Among the rest none takes more than half of the free threads, and a thread serves the
 endpoints in turn: a burst for one leaves room for the next one's first event.
 """
 
@@ -21,6 +21,9 @@ from webhooks.sending import Receipt, send
 
 # An endpoint that fails fast must not be tried a thousand times a second for as long as its backlog lasts.
 FAILING_PAUSE_SECONDS = 0.1
+# An answer that took this long makes its endpoint one of the slow ones for a while.
+SLOW_MS = 1000
+SLOW_SECONDS = 60
 # Parcels that wait behind each running attempt, so that threads are busy while the database is.
 HEALTHY_AHEAD = 2
 
@@ -90,33 +93,35 @@ class Lane:
     def give_back(self, endpoint_id: str) -> None:
         self.lines[endpoint_id].claimed -= 1
 
-    @property
-    def in_flight(self) -> int:
-        return sum(line.claimed for line in self.lines.values())
+
+# When each endpoint that answered late may be thought quick again; of this process, since it only orders its threads.
+_slow_until: dict[str, float] = {}
 
 
 class Lanes:
-    """The two lanes of one round: endpoints that answer, and endpoints whose last attempt failed."""
+    """The three lanes of one round: endpoints that answer, that answer late, and whose last attempt failed."""
 
     def __init__(self):
         threads, per_endpoint = settings.WEBHOOK_THREADS, settings.WEBHOOK_THREADS_PER_ENDPOINT
-        failing = max(1, threads // 4)
+        aside = max(1, threads // 4)
+        few = max(1, aside // 2)
         self.receipts: queue.SimpleQueue[Receipt] = queue.SimpleQueue()
-        self.healthy = Lane(
-            "healthy", size=max(1, threads - failing), per_endpoint=per_endpoint, ahead=HEALTHY_AHEAD, pause_seconds=0,
-            receipts=self.receipts,
-        )  # fmt: skip
-        self.failing = Lane(
-            "failing", size=failing, per_endpoint=max(1, failing // 2), ahead=0, pause_seconds=FAILING_PAUSE_SECONDS,
-            receipts=self.receipts,
-        )  # fmt: skip
+        lane = functools.partial(Lane, receipts=self.receipts)
+        self.healthy = lane(
+            "healthy", size=max(1, threads - 2 * aside), per_endpoint=per_endpoint, ahead=HEALTHY_AHEAD, pause_seconds=0
+        )
+        self.slow = lane("slow", size=aside, per_endpoint=few, ahead=0, pause_seconds=0)
+        self.failing = lane("failing", size=aside, per_endpoint=few, ahead=0, pause_seconds=FAILING_PAUSE_SECONDS)
+        self.carried_in: dict[str, Lane] = {}
 
     def of(self, endpoint: Endpoint) -> Lane:
-        return self.failing if endpoint.failing_since else self.healthy
+        if endpoint.failing_since:
+            return self.failing
+        return self.slow if _slow_until.get(endpoint.pk, 0) > time.monotonic() else self.healthy
 
     @property
     def in_flight(self) -> int:
-        return self.healthy.in_flight + self.failing.in_flight
+        return len(self.carried_in)
 
     def rooms(self, endpoints: list[Endpoint]) -> dict[Endpoint, int]:
         """How many parcels of each may be claimed now; those with no room are left out."""
@@ -128,7 +133,9 @@ class Lanes:
         for parcel in parcels:
             by_endpoint.setdefault(parcel.endpoint, []).append(parcel)
         for endpoint, some in by_endpoint.items():
-            self.of(endpoint).carry(endpoint.pk, some)
+            lane = self.of(endpoint)
+            self.carried_in |= dict.fromkeys((parcel.event_id for parcel in some), lane)
+            lane.carry(endpoint.pk, some)
 
     def returned(self, *, wait_seconds: float, at_most: int) -> list[Receipt]:
         """Receipts that have come back, after waiting a moment for the first."""
@@ -140,5 +147,14 @@ class Lanes:
         except queue.Empty:
             pass
         for receipt in receipts:
-            self.of(receipt.parcel.endpoint).give_back(receipt.parcel.endpoint.pk)
+            self.carried_in.pop(receipt.parcel.event_id).give_back(receipt.parcel.endpoint.pk)
+            _note_pace(receipt)
         return receipts
+
+
+def _note_pace(receipt: Receipt) -> None:
+    """Endpoints that answer late share threads of their own for a minute, or until they answer quickly."""
+    if receipt.was_tried and receipt.duration_ms >= SLOW_MS:
+        _slow_until[receipt.parcel.endpoint.pk] = time.monotonic() + SLOW_SECONDS
+    else:
+        _slow_until.pop(receipt.parcel.endpoint.pk, None)

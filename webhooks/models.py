@@ -98,6 +98,9 @@ class Trigger(models.TextChoices):
     TEST = "test"
 
 
+NOBODY = 0  # the fence of an event that no worker has claimed since it was queued
+
+
 class EventQuerySet(TenantQuerySet):
     """Moves of many rows at once, each one UPDATE guarded by the transition table."""
 
@@ -120,7 +123,7 @@ class EventQuerySet(TenantQuerySet):
         """Begin a fresh round of nine attempts, now."""
         return self.move(
             Event.Status.PENDING, trigger=trigger, tries_left=ATTEMPTS, next_attempt_at=now, leased_until=None,
-            advanced_seconds=0, **changes,
+            fence=NOBODY, advanced_seconds=0, **changes,
         )  # fmt: skip
 
 
@@ -161,7 +164,9 @@ class Event(Transitions, models.Model):
         null=True, default=timezone.now, help_text="While it is being sent: when its lease runs out."
     )
     leased_until = models.DateTimeField(null=True)
-    fence = models.BigIntegerField(default=0, help_text="The worker that claimed it last; only that one settles it.")
+    fence = models.BigIntegerField(
+        default=NOBODY, help_text="The worker that claimed it last; only that one settles it."
+    )
     advanced_seconds = models.PositiveIntegerField(default=0, help_text="Sandbox clock: time still to live through.")
     delivered_at = models.DateTimeField(null=True)
     last_status_code = models.PositiveSmallIntegerField(null=True)

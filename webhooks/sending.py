@@ -40,6 +40,8 @@ class Receipt:
 def send(parcel: Parcel) -> Receipt:
     """Make the attempt: 5 s in all, no redirect followed, at most 4 KB of the answer kept. Raises nothing."""
     started_at, started = timezone.now(), time.perf_counter()
+    if parcel.is_stale:
+        return Receipt(parcel, started_at, 0, error=NOT_TRIED)
     outcome = _attempt(parcel, int(started_at.timestamp()))
     return Receipt(parcel, started_at, round((time.perf_counter() - started) * 1000), **outcome)
 

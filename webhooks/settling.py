@@ -48,17 +48,28 @@ def settle(receipts: list[Receipt]) -> None:
 def _settle(receipts: list[Receipt], now) -> None:
     _put_back([receipt for receipt in receipts if not receipt.was_tried], now)
     receipts = [receipt for receipt in receipts if receipt.was_tried]
+    turned = _lock_turned_endpoints(receipts)
     Delivery.objects.bulk_create([_delivery(receipt) for receipt in receipts])
     for alike in _alike(receipts):
         _settle_alike(alike, now)
-    last_outcomes = {receipt.parcel.endpoint: receipt.ok for receipt in receipts}
-    given_up = {receipt.parcel.endpoint for receipt in receipts if _is_last(receipt)}
-    for endpoint in sorted(last_outcomes, key=lambda endpoint: endpoint.pk):  # one order, or two workers could deadlock
-        ok = last_outcomes[endpoint]
-        if ok == (endpoint.failing_since is not None):
-            endpoint.note_outcome(ok=ok, now=now)
-        if endpoint in given_up:
-            _give_up(endpoint.pk)
+    for endpoint, ok in turned:
+        endpoint.note_outcome(ok=ok, now=now)
+    for endpoint_id in sorted({receipt.parcel.endpoint.pk for receipt in receipts if _is_last(receipt)}):
+        _give_up(endpoint_id)
+
+
+def _lock_turned_endpoints(receipts: list[Receipt]) -> list[tuple[Endpoint, bool]]:
+    """Endpoints that began or ceased to fail, and how their last attempt fared.
+
+    They are locked before any event is, in one order, as whoever disables an endpoint does: nobody deadlocks.
+    """
+    last = {receipt.parcel.endpoint: receipt.ok for receipt in receipts}
+    turned = [(endpoint, ok) for endpoint, ok in last.items() if ok == (endpoint.failing_since is not None)]
+    given_up = {receipt.parcel.endpoint.pk for receipt in receipts if _is_last(receipt)}
+    to_lock = given_up | {endpoint.pk for endpoint, _ in turned}
+    if to_lock:
+        list(Endpoint.objects.select_for_update(no_key=True).filter(pk__in=to_lock).order_by("pk").values("pk"))
+    return turned
 
 
 def _put_back(receipts: list[Receipt], now) -> None:
@@ -88,6 +99,7 @@ def _alike(receipts: list[Receipt]) -> list[list[Receipt]]:
 
 
 def _settle_alike(receipts: list[Receipt], now) -> None:
+    """One UPDATE for events that come to the same state; those that are another worker's by now only count a try."""
     first = receipts[0]
     heard = {
         "attempts": F("attempts") + 1,
@@ -95,32 +107,35 @@ def _settle_alike(receipts: list[Receipt], now) -> None:
         "last_status_code": first.status_code,
         "last_response_body": first.response_body,
     }
-    # A row without a lease was queued again (redeliver, recover) while this attempt ran: that round is still to come.
-    events = Event.objects.filter(
-        pk__in=[receipt.parcel.event_id for receipt in receipts], fence=first.parcel.fence, leased_until__isnull=False
-    )
+    ids = [receipt.parcel.event_id for receipt in receipts]
+    ours = Event.objects.filter(pk__in=ids, fence=first.parcel.fence, leased_until__isnull=False)
     if first.ok:
-        events.move(
+        settled = ours.move(
             Event.Status.DELIVERED, delivered_at=now, next_attempt_at=None, advanced_seconds=0,
             tries_left=first.parcel.tries_left - 1, **heard,
         )  # fmt: skip
-    elif _is_last(first):
-        events.move(Event.Status.EXHAUSTED, next_attempt_at=None, advanced_seconds=0, tries_left=0, **heard)
     else:
-        _wait(events, first, now, heard)
+        # Held meanwhile, because its endpoint was disabled: it only takes note of what was heard.
+        settled = ours.filter(status=Event.Status.HELD).update(**heard)
+        settled += _end(ours, heard) if _is_last(first) else _wait(ours, first, now, heard)
+    if settled < len(ids):  # queued again (redeliver, recover) or claimed again while this attempt ran
+        Event.objects.filter(pk__in=ids).exclude(fence=first.parcel.fence).update(attempts=F("attempts") + 1)
 
 
-def _wait(events, receipt: Receipt, now, heard: dict) -> None:
-    """The next attempt by the schedule. Events held meanwhile only take note of what was heard."""
+def _end(events, heard: dict) -> int:
+    return events.move(Event.Status.EXHAUSTED, next_attempt_at=None, advanced_seconds=0, tries_left=0, **heard)
+
+
+def _wait(events, receipt: Receipt, now, heard: dict) -> int:
+    """The next attempt by the schedule."""
     parcel = receipt.parcel
     delay = next_delay(tries_left=parcel.tries_left - 1)
     # The sandbox clock: what of this wait has been lived through already.
     skipped = min(delay, timedelta(seconds=parcel.advanced_seconds))
-    events.filter(status=Event.Status.PENDING).update(
+    return events.filter(status=Event.Status.PENDING).update(
         next_attempt_at=now + delay - skipped, tries_left=parcel.tries_left - 1,
         advanced_seconds=parcel.advanced_seconds - int(skipped.total_seconds()), **heard,
     )  # fmt: skip
-    events.filter(status=Event.Status.HELD).update(**heard)
 
 
 def _is_last(receipt: Receipt) -> bool:
