@@ -1,0 +1,1 @@
+"""How fast Connect is, as ratios against a bare baseline in the same run: `make bench`."""
