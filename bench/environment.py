@@ -5,7 +5,10 @@ import os
 import tempfile
 from pathlib import Path
 
+import django
 import psycopg
+from django.core.management import call_command
+from django.db import connections
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = os.environ.get("BENCH_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432").rstrip("/")
@@ -31,16 +34,11 @@ def prepare() -> None:
         "LOG_LEVEL": "ERROR",
         "PYTHONWARNINGS": "ignore",
     }
-    import django
-    from django.core.management import call_command
-
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
 
 
 def _drop() -> None:
-    from django.db import connections
-
     connections.close_all()
     with psycopg.connect(f"{SERVER}/postgres", autocommit=True) as database:
         database.execute(f'DROP DATABASE IF EXISTS "{NAME}" WITH (FORCE)')

@@ -11,7 +11,7 @@ from bench.server import web
 def measure(quick: bool) -> list[Figure]:
     """Requests a second of making a flow, with and without an Idempotency-Key; the redirect's time at half load."""
     count = 40 if quick else 600
-    tenant, key = world.organization()
+    _, key = world.organization()
     at = world.source("https://bench.example.org/fhir")
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
 
@@ -48,7 +48,9 @@ def direct_link(base: str, flow, count: int) -> list[Figure]:
 
     most = load.run(base, open_link, count=count)
     half = load.run(base, open_link, count=count, per_second=most.per_second / 2)
-    bare = load.run(base, lambda number: ("GET", "/bare/redirect", None, {}), count=count, per_second=most.per_second / 2)
+    bare = load.run(
+        base, lambda number: ("GET", "/bare/redirect", None, {}), count=count, per_second=most.per_second / 2
+    )
     figure = below("Direct link → redirect, p95 at half load", half.percentile(0.95) * 1000, "ms", 50)
     figure.baseline = f"{bare.percentile(0.95) * 1000:.1f} ms"
     return [figure]

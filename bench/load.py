@@ -68,7 +68,9 @@ def run(base: str, make: Callable[[int], Request], *, count: int, threads: int =
     return load
 
 
-def alternating(base: str, ours: Callable, bare: Callable, *, count: int, rounds: int = 3, **options) -> tuple[float, float]:
+def alternating(
+    base: str, ours: Callable, bare: Callable, *, count: int, rounds: int = 3, **options
+) -> tuple[float, float]:
     """Requests a second of both, in turns, so that a noisy neighbour disturbs both alike. Raises on failed requests."""
     rates: dict[str, list[float]] = {"ours": [], "bare": []}
     for round_number in range(rounds):

@@ -40,11 +40,15 @@ def table(figures: list[Figure]) -> str:
         ratio = "–" if figure.ratio is None else f"{figure.ratio:.2f}"
         rows.append((figure.path, figure.ours, figure.baseline, ratio, figure.target or "–", said))
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    return "\n".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows)
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    )
 
 
 def keep(figures: list[Figure], file: Path) -> None:
     """Write the figures with the commit they are of."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"commit": commit, "figures": [asdict(f) for f in figures]}, indent=1, ensure_ascii=False))
+    file.write_text(
+        json.dumps({"commit": commit, "figures": [asdict(f) for f in figures]}, indent=1, ensure_ascii=False)
+    )

@@ -57,10 +57,7 @@ def _count(key: str) -> int:
 
 
 def _counted(key: str) -> int:
-    if cache.add(key, 1, timeout=WINDOW_SECONDS * 2):
-        return 1
     try:
         return cache.incr(key)
-    except ValueError:  # it ran out between the two calls
-        cache.set(key, 1, timeout=WINDOW_SECONDS * 2)
-        return 1
+    except ValueError:  # the first request of this window, or one beside it
+        return 1 if cache.add(key, 1, timeout=WINDOW_SECONDS * 2) else cache.incr(key)

@@ -19,7 +19,7 @@ from portals.models import Connection, Source
 LINK_TOKEN_BITS = 128
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def open_flow(
     *, caller, by: Actor, patient_id: str, return_url: str, patient_email=None, patient_name=None, connection_id=None,
     recommended_connection_ids=None, return_button_label=None, expires_in=1800, metadata=None, locale=None,

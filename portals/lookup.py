@@ -11,11 +11,15 @@ ANY_ADDRESS = AddressPolicy(allow_http=True, allow_private=True)
 
 
 def sources_named(environment: str, names: Iterable[str]) -> dict[str, Source]:
-    """The offered sources that these names mean, by name; unknown names are absent. One query."""
+    """The offered sources that these names mean, by name; unknown names are absent. One query.
+
+    Their documents (configuration, capabilities, locations) are left in the database until asked for.
+    """
     keys = {name: _key(name) for name in names}
     if not keys:
         return {}
-    offered = Source.objects.offered(environment).filter(Q(pk__in=keys.values()) | Q(fhir_base_url__in=keys.values()))
+    offered = Source.objects.offered(environment).defer("configuration", "capabilities", "locations", "aliases")
+    offered = offered.filter(Q(pk__in=keys.values()) | Q(fhir_base_url__in=keys.values())).order_by()
     found: dict[str, Source] = {}
     for source in offered:
         found[source.pk] = found[source.fhir_base_url] = source
