@@ -297,6 +297,7 @@ CELERY_BEAT_SCHEDULE = {
     "prune-webhook-history": {"task": "webhooks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "refresh-due-connections": {"task": "portals.refresh_due", "schedule": 5.0, "options": {"expires": 20}},
     "end-due-access": {"task": "portals.end_due", "schedule": 30.0, "options": {"expires": 60}},
+    "fetch-due-logos": {"task": "portals.fetch_logos", "schedule": 60.0, "options": {"expires": 60}},
     "revoke-due-tokens": {"task": "portals.revoke_due", "schedule": 15.0, "options": {"expires": 30}},
     "run-due-pulls": {"task": "pulls.run_due", "schedule": 3.0, "options": {"expires": 10}},
     "run-due-exports": {"task": "pulls.exports.run_due", "schedule": 5.0, "options": {"expires": 20}},

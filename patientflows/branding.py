@@ -1,30 +1,21 @@
 """An organisation's look: its colour made legible whatever was chosen, and its logo."""
 
-import io
-import warnings
-
 from django.contrib.auth.decorators import user_passes_test
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_GET
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from connect.organizations.models import Organization
 from patientflows import statement
 from patientflows.models import PatientFlow
 from patientflows.rendering import page
+from portals.models import Logo
 
 AA_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
 # The pages' backgrounds that are furthest from black and from white: what is legible there is legible on all.
 LIGHT_PAGE, DARK_PAGE = (243, 246, 250), (38, 46, 58)
 STEP = 0.06
-
-MAX_LOGO_BYTES = 512 * 1024
-MAX_LOGO_SIDE = 512
-MAX_LOGO_PIXELS = 16_000_000
-LOGO_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 
 Rgb = tuple[int, int, int]
 
@@ -91,40 +82,14 @@ def brand_logo(request, slug):
     return HttpResponse(bytes(organization.logo), content_type="image/png")
 
 
-class LogoRefused(ValueError):
-    """The file is no picture that can be shown; the message says what would do."""
-
-
-def clean_logo(data: bytes) -> bytes:
-    """A picture from outside as a PNG of our own making, at most 512 px a side: what was hidden in it is gone.
-
-    Takes PNG, JPEG, WebP or GIF (its first frame) up to 512 KB and 16 million pixels; raises LogoRefused otherwise. The
-    size is read from the header before any pixel is unpacked, so that a small file cannot fill the memory.
-    """
-    if len(data) > MAX_LOGO_BYTES:
-        raise LogoRefused(_("The picture may have at most 512 KB."))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=LOGO_FORMATS) as picture:
-                return _png(picture)
-    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise LogoRefused(_("The picture must be a PNG, JPEG, WebP or GIF of normal size.")) from None
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError):  # Pillow's words for damaged files
-        raise LogoRefused(_("The picture is damaged.")) from None
-
-
-def _png(picture: Image.Image) -> bytes:
-    if picture.width * picture.height > MAX_LOGO_PIXELS:
-        raise Image.DecompressionBombError()
-    picture.thumbnail((MAX_LOGO_SIDE * 2, MAX_LOGO_SIDE * 2))
-    upright = ImageOps.exif_transpose(picture).convert("RGBA")
-    upright.thumbnail((MAX_LOGO_SIDE, MAX_LOGO_SIDE))
-    bare = Image.new("RGBA", upright.size)
-    bare.paste(upright)
-    out = io.BytesIO()
-    bare.save(out, "PNG", optimize=True)
-    return out.getvalue()
+@require_GET
+@cache_control(public=True, max_age=86400)
+def source_logo(request, logo_id):
+    """`/logos/{id}.png`: a portal's logo as we fetched it."""
+    png = Logo.objects.filter(pk=logo_id).exclude(png=None).values_list("png", flat=True).first()
+    if png is None:
+        raise Http404
+    return HttpResponse(bytes(png), content_type="image/png")
 
 
 @never_cache

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from patientflows.models import PatientFlow
 from portals.directory import catalogue
+from portals.logos import listed_logo_urls, logos_of
 from portals.models import Source
 
 RESULTS = 20
@@ -18,6 +19,7 @@ class Choice:
     brand: str = ""
     place: str = ""
     why: str = ""
+    logo: str = ""  # its id, where we have one
 
     @property
     def source_id(self) -> str:
@@ -39,7 +41,16 @@ class Group:
 
 def choice_of(source: Source) -> Choice:
     """A source under its own name."""
-    return Choice(source, source.name, source.brand or "", place_of(source.locations))
+    return choices_of([source])[0]
+
+
+def choices_of(sources: list[Source]) -> list[Choice]:
+    """Sources under their own names, with their logos."""
+    logos = logos_of([source.logo_url or "" for source in sources])
+    return [
+        Choice(source, source.name, source.brand or "", place_of(source.locations), logo=logos.get(source.logo_url, ""))
+        for source in sources
+    ]
 
 
 def place_of(locations: list[dict]) -> str:
@@ -52,7 +63,7 @@ def place_of(locations: list[dict]) -> str:
 def recommended_choices(flow: PatientFlow) -> list[Choice]:
     """The sources the app recommends, in its order."""
     found = Source.objects.offered(flow.environment).in_bulk(flow.recommended or [])
-    return [choice_of(found[source_id]) for source_id in flow.recommended or [] if source_id in found]
+    return choices_of([found[source_id] for source_id in flow.recommended or [] if source_id in found])
 
 
 def search_choices(flow: PatientFlow, query: str, place: str) -> list[Choice]:
@@ -60,7 +71,13 @@ def search_choices(flow: PatientFlow, query: str, place: str) -> list[Choice]:
     if not query.strip():
         return []
     found = catalogue.search(flow.environment, query, near=place, recommended=flow.recommended or [], limit=RESULTS)
-    return [Choice(each.source, each.name, each.brand, each.place, each.why) for each in found]
+    own = listed_logo_urls([each.hit.id for each in found])
+    urls = [own.get(each.hit.id) or each.logo_url for each in found]
+    logos = logos_of(urls)
+    return [
+        Choice(each.source, each.name, each.brand, each.place, each.why, logos.get(url, ""))
+        for each, url in zip(found, urls, strict=True)
+    ]
 
 
 def grouped(choices: list[Choice]) -> list[Group]:

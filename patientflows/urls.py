@@ -23,6 +23,7 @@ urlpatterns = [
     path("brand/<slug:slug>.css", branding.brand_css, name="brand-css"),
     path("brand/<slug:slug>/logo", branding.brand_logo, name="brand-logo"),
     path("brand/<slug:slug>/preview", branding.brand_preview, name="brand-preview"),
+    path("logos/<str:logo_id>.png", branding.source_logo, name="source-logo"),
     path("c/<str:token>", pages.start, name="start"),
     path("c/<str:token>/search", pages.search, name="search"),
     path("c/<str:token>/portal/<str:source_id>", pages.portal, name="portal"),

@@ -5,6 +5,7 @@ from contextlib import suppress
 from celery import shared_task
 
 from portals import clock, revoke, sweep
+from portals import fetch_logos as logo_fetching
 from portals import refresh as refreshing
 from portals.smart.errors import SmartError
 
@@ -40,3 +41,9 @@ def revoke_due() -> None:
 def live_through(connection_id: str) -> None:
     """Let a sandbox connection live through the time it was given."""
     clock.live_through(connection_id)
+
+
+@shared_task(name="portals.fetch_logos")
+def fetch_logos() -> None:
+    """Fetch the logos that are due."""
+    logo_fetching.fetch_due()

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from patientflows.models import Attempt, PatientFlow
-from portals.models import Connection, Revocation
+from portals.models import Connection, Logo, Revocation
 from pulls.exports.models import Erasure, Export
 from pulls.models import Pull
 from webhooks.models import Event
@@ -62,6 +62,7 @@ KINDS = (
     Kind("token refreshes", "refresh", "refresh_due_at",
          lambda now: Connection.objects.filter(_free(now), status=Connection.Status.ACTIVE)),
     Kind("revocations", "refresh", "due_at", lambda now: Revocation.objects.filter(_free(now), settled_at=None)),
+    Kind("logos to fetch", "refresh", "due_at", lambda now: Logo.objects.all()),
     Kind("deliveries", "webhooks", "next_attempt_at", lambda now: Event.objects.filter(status=Event.Status.PENDING)),
     Kind("flows to expire", "flows", "expires_at",
          lambda now: PatientFlow.objects.filter(status=PatientFlow.Status.OPEN)),

@@ -2,6 +2,7 @@
 
 from portals.models.catalogue import CatalogueVersion, Directory, Listing, MissingPortal, Source, SourceQuerySet
 from portals.models.connections import Advance, Circuit, Connection, Revocation
+from portals.models.logos import Logo
 from portals.models.registrations import Preflight, Registration, SigningKey
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Connection",
     "Directory",
     "Listing",
+    "Logo",
     "MissingPortal",
     "Preflight",
     "Registration",

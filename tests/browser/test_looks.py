@@ -6,9 +6,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from patientflows.branding import clean_logo, contrast, parse
+from connect.pictures import clean_picture
+from patientflows.branding import contrast, parse
+from portals.fetch_logos import fetch_due
 from tests.browser import walking
 from tests.browser.checks import findings, keep_picture, overflow
+from tests.portals.portal_double import Answer
 
 FIRST_PAGE_BYTES = 60 * 1024
 # "Slow 4G" as Lighthouse simulates it: 150 ms round trip, 1.6 Mbit/s down, 750 kbit/s up.
@@ -91,7 +94,7 @@ def test_any_colour_is_legible(page, scene, colour, scheme):
 def test_the_organisations_logo_is_shown(page, scene):
     picture = io.BytesIO()
     Image.new("RGB", (300, 120), "#0a6640").save(picture, "JPEG")
-    type(scene.organization).objects.update(logo=clean_logo(picture.getvalue()))
+    type(scene.organization).objects.update(logo=clean_picture(picture.getvalue()))
     page.goto(scene.link())
     logo = page.locator("img.logo")
     page.wait_for_function("image => image.naturalWidth === 300", arg=logo.element_handle())
@@ -113,3 +116,20 @@ def test_progress_without_javascript_is_a_link_away(browser_window, scene):
     page.get_by_role("link", name="Look again").click()
     expect(page.get_by_text("38 records from Mayo Clinic are here.")).to_be_visible()
     walking.done(page)
+
+
+def test_a_portals_logo_is_shown_from_here_once_we_have_it(page, scene, server):
+    picture = io.BytesIO()
+    Image.new("RGB", (200, 200), "#a3231f").save(picture, "PNG")
+    scene.hospital.on("/logo.png", Answer(body=picture.getvalue(), headers={"Content-Type": "image/png"}))
+    scene.hospital.enter_catalogue("Zeta Hospital", "/fhir/z", logo_url=f"{scene.hospital.url}/logo.png")
+    link = scene.link() + "/search?q=zeta"
+    page.goto(link)
+    expect(page.locator("ul.choices span.mark").first).to_have_text("Z")
+    fetch_due()
+    page.reload()
+    logo = page.locator("ul.choices img.mark")
+    page.wait_for_function("image => image.naturalWidth === 128", arg=logo.element_handle())
+    assert logo.evaluate("image => image.src").startswith(server)
+    keep_picture(page, "search-with-logo")
+    assert findings(page) == []

@@ -10,17 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from patientflows.branding import (
-    AA_CONTRAST,
-    DARK_PAGE,
-    LIGHT_PAGE,
-    MAX_LOGO_BYTES,
-    LogoRefused,
-    clean_logo,
-    contrast,
-    legible_on,
-    text_on,
-)
+from connect.pictures import MAX_BYTES, PictureRefused, clean_picture
+from patientflows.branding import AA_CONTRAST, DARK_PAGE, LIGHT_PAGE, contrast, legible_on, text_on
 
 COLOURS = st.tuples(*[st.integers(0, 255)] * 3)
 
@@ -51,7 +42,7 @@ def test_the_stylesheet_is_a_file_of_two_rules(client, organization):
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF"])
 def test_a_picture_comes_out_as_a_small_png(form):
-    cleaned = Image.open(io.BytesIO(clean_logo(picture(form, (1200, 600)))))
+    cleaned = Image.open(io.BytesIO(clean_picture(picture(form, (1200, 600)))))
     assert (cleaned.format, cleaned.size) == ("PNG", (512, 256))
 
 
@@ -60,7 +51,7 @@ def test_what_was_hidden_in_it_is_gone():
     told.add_text("Comment", "<script>alert(1)</script>")
     data = picture(pnginfo=told) + b"<?php system('id'); ?>"
     assert b"script" in data
-    cleaned = clean_logo(data)
+    cleaned = clean_picture(data)
     assert b"script" not in cleaned
     assert b"php" not in cleaned
 
@@ -69,13 +60,13 @@ def test_what_was_hidden_in_it_is_gone():
     "data",
     [
         b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", picture()[:60],
-        picture("BMP"), b"x" * (MAX_LOGO_BYTES + 1),
+        picture("BMP"), b"x" * (MAX_BYTES + 1),
     ],
     ids=["empty", "text", "svg", "cut off", "bmp", "too large"],
 )  # fmt: skip
 def test_what_is_no_picture_is_refused(data):
-    with pytest.raises(LogoRefused):
-        clean_logo(data)
+    with pytest.raises(PictureRefused):
+        clean_picture(data)
 
 
 def test_a_small_file_of_a_huge_picture_is_refused_before_it_is_unpacked():
@@ -86,8 +77,8 @@ def test_a_small_file_of_a_huge_picture_is_refused_before_it_is_unpacked():
         + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
         + chunk(b"IEND", b"")
     )
-    with pytest.raises(LogoRefused):
-        clean_logo(bomb)
+    with pytest.raises(PictureRefused):
+        clean_picture(bomb)
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -96,7 +87,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 def test_the_logo_is_served_as_png(client, organization):
     assert client.get(f"/brand/{organization.slug}/logo").status_code == 404
-    type(organization).objects.update(logo=clean_logo(picture()))
+    type(organization).objects.update(logo=clean_picture(picture()))
     answer = client.get(f"/brand/{organization.slug}/logo")
     assert answer["Content-Type"] == "image/png"
     assert answer.content.startswith(b"\x89PNG")

@@ -26,7 +26,7 @@ from connect.operations.admin.confirmed import confirmed, secret_once
 from connect.operations.admin.exports import NewDestinationForm, add_destination
 from connect.organizations import actions
 from connect.organizations.models import SCOPES, ApiKey, Environment, Organization
-from patientflows.branding import LogoRefused, clean_logo
+from connect.pictures import PictureRefused, clean_picture
 
 OVERLAPS = {"0": "It stops at once", "1": "1 hour", "24": "1 day", "168": "7 days"}
 SCOPE_CHOICES = [(scope, scope) for scope in SCOPES]
@@ -54,8 +54,8 @@ class OrganizationForm(forms.ModelForm):
         if not upload:
             return None
         try:
-            return clean_logo(upload.read())
-        except LogoRefused as problem:
+            return clean_picture(upload.read())
+        except PictureRefused as problem:
             raise forms.ValidationError(str(problem)) from None
 
     def save(self, commit=True):
