@@ -41,8 +41,12 @@ class Holdings:
         self.answers: dict[str, bytes] = {}
         self.base = f"{root}/fhir"
         parameters = [{"name": "patient"}, {"name": "_count"}]
-        offers = [{"type": name, "interaction": [{"code": "search-type"}], "searchParam": parameters} for name in counts]
-        self.keep("/fhir/metadata", {"resourceType": "CapabilityStatement", "rest": [{"mode": "server", "resource": offers}]})
+        offers = [
+            {"type": name, "interaction": [{"code": "search-type"}], "searchParam": parameters} for name in counts
+        ]
+        self.keep(
+            "/fhir/metadata", {"resourceType": "CapabilityStatement", "rest": [{"mode": "server", "resource": offers}]}
+        )
         self.keep("/fhir/Patient/pat-1", {"resourceType": "Patient", "id": "pat-1", "name": [{"family": "Bench"}]})
         for name, count in counts.items():
             self.keep_pages(name, count)
@@ -51,7 +55,11 @@ class Holdings:
         for page, start in enumerate(range(0, max(count, 1), PAGE)):
             numbers = range(start, min(start + PAGE, count))
             entries = [
-                {"fullUrl": f"{self.base}/{name}/{number}", "resource": resource(name, number), "search": {"mode": "match"}}
+                {
+                    "fullUrl": f"{self.base}/{name}/{number}",
+                    "resource": resource(name, number),
+                    "search": {"mode": "match"},
+                }
                 for number in numbers
             ]
             links = [{"relation": "next", "url": self.page_url(name, page + 1)}] if start + PAGE < count else []

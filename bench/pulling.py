@@ -29,15 +29,21 @@ def measure(quick: bool) -> list[Figure]:
         stored = Record.objects.filter(connection=connection).count()
         assert stored == count + 1, f"{stored} of {count + 1} resources ({first.status})"
         seconds_bare = min(seconds_bare, sequential_loop(base, {"Observation": count}, copy=True))
-        figures.append(rate("pull: pages in → stored, sealed, readable", count / seconds, count / seconds_bare, "resources/s", 0.6))
+        figures.append(
+            rate("pull: pages in → stored, sealed, readable", count / seconds, count / seconds_bare, "resources/s", 0.6)
+        )
         figures.append(second_pull(connection, first, seconds))
     return [*figures, *through_latency(quick)]
 
 
 def second_pull(connection, first: Pull, seconds: float) -> Figure:
-    before = list(Record.objects.filter(connection=connection).order_by("position").values_list("position", flat=True)[:5])
+    before = list(
+        Record.objects.filter(connection=connection).order_by("position").values_list("position", flat=True)[:5]
+    )
     second, again = pull(connection)
-    after = list(Record.objects.filter(connection=connection).order_by("position").values_list("position", flat=True)[:5])
+    after = list(
+        Record.objects.filter(connection=connection).order_by("position").values_list("position", flat=True)[:5]
+    )
     share = again / seconds
     return Figure(
         "second pull, nothing changed", f"{again:.2f} s, {second.total} written", f"{seconds:.2f} s", round(share, 2),

@@ -279,6 +279,8 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "flows"
 CELERY_TASK_ROUTES = {
     "patientflows.*": {"queue": "flows"},
+    "portals.probe_due": {"queue": "exports"},  # slow work that nobody waits for
+    "portals.preflight_due": {"queue": "exports"},
     "portals.*": {"queue": "refresh"},
     "pulls.exports.*": {"queue": "exports"},
     "pulls.*": {"queue": "pulls"},
@@ -298,6 +300,9 @@ CELERY_BEAT_SCHEDULE = {
     "refresh-due-connections": {"task": "portals.refresh_due", "schedule": 5.0, "options": {"expires": 20}},
     "end-due-access": {"task": "portals.end_due", "schedule": 30.0, "options": {"expires": 60}},
     "fetch-due-logos": {"task": "portals.fetch_logos", "schedule": 60.0, "options": {"expires": 60}},
+    "live-through-sandbox-time": {"task": "portals.live_through_due", "schedule": 10.0, "options": {"expires": 30}},
+    "probe-due-portals": {"task": "portals.probe_due", "schedule": 20.0, "options": {"expires": 20}},
+    "preflight-due-registrations": {"task": "portals.preflight_due", "schedule": 60.0, "options": {"expires": 60}},
     "revoke-due-tokens": {"task": "portals.revoke_due", "schedule": 15.0, "options": {"expires": 30}},
     "run-due-pulls": {"task": "pulls.run_due", "schedule": 3.0, "options": {"expires": 10}},
     "run-due-exports": {"task": "pulls.exports.run_due", "schedule": 5.0, "options": {"expires": 20}},

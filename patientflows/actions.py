@@ -31,7 +31,11 @@ def open_flow(
     """
     patient = ensure_patient(caller=caller, patient_id=patient_id, email=patient_email, name=patient_name)
     reconnects = _connection_to_renew(caller, patient, reconnect)
-    source = reconnects.source if reconnects else _find_source(caller, connection_id, "connection_id")
+    source = (
+        (reconnects.source.successor or reconnects.source)
+        if reconnects
+        else _find_source(caller, connection_id, "connection_id")
+    )
     recommended = None
     if source is None:
         recommended = _find_recommended(caller, recommended_connection_ids or [])

@@ -13,7 +13,7 @@ from patientflows.models import Attempt, PatientFlow, Step
 from patientflows.timeline import note
 from portals import discovery, registrations
 from portals.models import Registration, Source
-from portals.smart import authorization, scopes
+from portals.smart import authorization
 from portals.smart.discovery import SmartConfiguration
 from portals.smart.errors import SmartError
 
@@ -69,6 +69,7 @@ def prepare(flow: PatientFlow, source: Source) -> Departure:
         raise CannotLeave("portal_unavailable")
     try:
         registration = registrations.registration_for(source=source, organization_id=flow.organization_id)
+        registrations.credentials_or_fault(registration)
         configuration = discovery.configuration_of(source)
     except registrations.NoRegistration:
         log.error("flow.no_registration", source_id=source.pk)
@@ -79,13 +80,8 @@ def prepare(flow: PatientFlow, source: Source) -> Departure:
     if configuration.refusal:
         log.error("flow.portal_refused", source_id=source.pk, reason=configuration.refusal)
         raise CannotLeave("portal_misconfigured")
-    return Departure(registration, configuration, scope_for(source, registration, configuration))
-
-
-def scope_for(source: Source, registration: Registration, configuration: SmartConfiguration) -> str:
-    """What to ask for: the source's own setting, else the registration's, else by what the portal supports."""
-    own = source.overrides.get("scopes") or registration.scopes
-    return own or scopes.choose(configuration, version=source.overrides.get("smart_version"))
+    scope = registrations.scope_for(source=source, registration=registration, configuration=configuration)
+    return Departure(registration, configuration, scope)
 
 
 @transaction.atomic

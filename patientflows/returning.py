@@ -87,12 +87,16 @@ def exchange(attempt: Attempt, query_string: str) -> TokenResponse:
     )
     answer = tokens.exchange_code(
         token_endpoint=configuration.token_endpoint,
-        credentials=registrations.credentials(attempt.registration),
+        credentials=registrations.credentials_or_fault(attempt.registration),
         code=came.code,
         redirect_uri=registrations.redirect_uri(attempt.registration),
         verifier=attempt.verifier,
     )
-    return with_patient(attempt, answer, configuration)
+    try:
+        return with_patient(attempt, answer, configuration)
+    except SmartError:
+        connections.give_back(attempt, answer)
+        raise
 
 
 def with_patient(attempt: Attempt, answer: TokenResponse, configuration: SmartConfiguration) -> TokenResponse:

@@ -3,15 +3,18 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from connect.audit.actions import Actor, record
 from connect.background import wake
-from connect.errors import ResourceConflict
+from connect.errors import InvalidData, ResourceConflict
 from connect.states import TransitionRefused
-from portals import tasks
-from portals.models import Advance, Connection, Source
+from portals import discovery, probing, registrations, tasks
+from portals.diagnoses import Diagnosis
+from portals.models import Advance, Connection, Registration, Source
 from portals.payloads import emit_connection_event
+from portals.preflight import run as preflights
 from portals.revocations import queue_connection_revocations
 from webhooks.event_types import CONNECTION_DISCONNECTED
 
@@ -77,6 +80,79 @@ def resume_portal(*, source: Source, by: Actor) -> None:
     source.resume()
     record(action="portal.resumed", by=by, environment=source.environment, object_type="source", object_id=source.pk)
     wake(tasks.refresh_due)
+
+
+def probe_portal(*, source: Source, by: Actor) -> dict[str, Diagnosis | None]:
+    """Look at this portal now: its discovery document, then each registration there. What is wrong, by registration id,
+    with "discovery" for the document. Calls the portal: not in a transaction."""
+    found = {"discovery": probing.probe(source)}
+    if found["discovery"] is None:
+        found |= preflights.preflight(source)
+    record(
+        action="portal.probed", by=by, environment=source.environment, object_type="source", object_id=source.pk,
+        diagnoses=sorted({each.slug for each in found.values() if each}),
+    )  # fmt: skip
+    return found
+
+
+@transaction.atomic
+def follow_endpoints(*, source: Source, by: Actor) -> int:
+    """An operator has asked the portal: its endpoints did move to another host, so grants made before go there from now
+    on. How many connections."""
+    configuration = discovery.kept_configuration(source)
+    if configuration is None or configuration.refusal:
+        raise ResourceConflict("Nothing usable is known of this portal's endpoints: probe it first")
+    active = Connection.objects.filter(source=source, status=Connection.Status.ACTIVE)
+    followed = active.update(configuration=configuration.to_dict(), updated_at=timezone.now())
+    record(
+        action="portal.endpoints_followed", by=by, environment=source.environment, object_type="source",
+        object_id=source.pk, connections=followed,
+    )  # fmt: skip
+    source.distrust_configuration()
+    return followed
+
+
+@transaction.atomic
+def move_portal(*, source: Source, successor: Source, moves_at: datetime, by: Actor) -> int:
+    """Announce that another source takes over then: access to this one ends at that time, and each connection is told
+    seven days before (`connection.expiring`, which names the successor). How many connections.
+
+    Raises InvalidData for a successor that cannot be one.
+    """
+    if successor.pk == source.pk or successor.environment != source.environment or successor.successor_id == source.pk:
+        raise InvalidData("The successor must be another source of the same environment", param="successor")
+    source.move_to(successor, moves_at=moves_at)
+    active = Connection.objects.filter(source=source, status=Connection.Status.ACTIVE)
+    told = active.filter(Q(access_ends_at=None) | Q(access_ends_at__gt=moves_at)).update(
+        access_ends_at=moves_at, expiry_announced_at=None, updated_at=timezone.now()
+    )
+    record(
+        action="portal.moving", by=by, environment=source.environment, object_type="source", object_id=source.pk,
+        successor_id=successor.pk, moves_at=moves_at.isoformat(), connections=told,
+    )  # fmt: skip
+    return told
+
+
+@transaction.atomic
+def cancel_move(*, source: Source, by: Actor) -> None:
+    """The source stays after all: access ends no longer when it would have moved."""
+    active = Connection.objects.filter(source=source, status=Connection.Status.ACTIVE, access_ends_at=source.moves_at)
+    active.exclude(renewable=False).update(access_ends_at=None, expiry_announced_at=None, updated_at=timezone.now())
+    source.move_to(None, moves_at=None)
+    record(action="portal.stays", by=by, environment=source.environment, object_type="source", object_id=source.pk)
+
+
+def register_portal(
+    *, source: Source, by: Actor, method: str = "private_key_jwt", initial_access_token: str | None = None
+) -> Registration:
+    """Register an app at this portal by RFC 7591. Calls the portal: not in a transaction.
+
+    Raises NoRegistration when it offers none, and SmartError when it refuses or is down.
+    """
+    configuration = discovery.configuration_of(source, fresh=True)
+    return registrations.register_at(
+        source=source, configuration=configuration, method=method, by=by, initial_access_token=initial_access_token
+    )
 
 
 def _lock(connection: Connection) -> Connection:

@@ -89,8 +89,9 @@ def _slot(circuit: Circuit, budget: int, now: datetime) -> datetime | None:
 
 
 @transaction.atomic
-def note_failure(connection: Connection, *, reason: str, asked_seconds: float | None = None) -> None:
+def note_failure(connection: Connection, *, reason: str, asked_seconds: float | None = None) -> bool:
     """The portal did not answer, or wants to be left alone: after some in a row, or when it asked, the circuit opens.
+    True when it opened for its silence: then its discovery document is worth another look.
 
     What was under way when it opened says nothing new; only a failed test makes the wait longer.
     """
@@ -98,7 +99,7 @@ def note_failure(connection: Connection, *, reason: str, asked_seconds: float | 
     circuit = _locked(key_of(connection.source), must_exist=True)
     is_late = circuit.open_until and circuit.open_until > now and circuit.tested_by != connection.pk
     if is_late and not asked_seconds:
-        return
+        return False
     failures = circuit.failures + (0 if is_late else 1)
     changes: dict = {"failures": failures, "reason": reason, "tested_by": ""}
     if asked_seconds:
@@ -107,6 +108,7 @@ def note_failure(connection: Connection, *, reason: str, asked_seconds: float | 
         wait = min(FIRST_WAIT * 2 ** min(failures - OPENS_AFTER_FAILURES, 10), LONGEST_WAIT)
         changes["open_until"] = now + wait * random.uniform(0.8, 1)
     circuit.revise(**changes)
+    return "open_until" in changes and not asked_seconds
 
 
 @transaction.atomic

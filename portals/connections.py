@@ -31,11 +31,11 @@ def grant(
     connection, is_new = _row(patient, source, registration, tokens.require_patient())
     pinned = configuration.to_dict() if isinstance(configuration, SmartConfiguration) else configuration
     connection.take_grant(
-        registration_id=registration.pk, patient_flow_id=patient_flow_id, configuration=pinned,
+        source_id=source.pk, registration_id=registration.pk, patient_flow_id=patient_flow_id, configuration=pinned,
         scopes=tokens.granted(scopes_asked).split(), scopes_missing=list(tokens.scopes_missing(scopes_asked)),
-        access_token=tokens.access_token, refresh_token=tokens.refresh_token, **_life(tokens),
+        access_token=tokens.access_token, refresh_token=tokens.refresh_token, **_life(tokens, source),
     )  # fmt: skip
-    connection.registration = registration
+    connection.registration, connection.source = registration, source
     emit_connection_event(CONNECTION_ACTIVE, connection, reconnected=not is_new)
     return connection, not is_new
 
@@ -66,10 +66,15 @@ def adopt(
 
 
 def _row(patient: Patient, source: Source, registration: Registration, fhir_patient_id: str) -> tuple[Connection, bool]:
-    """The row of this grant, locked, and whether it was made just now."""
+    """The row of this grant, locked, and whether it was made just now.
+
+    Where the source has taken over from another one, that one's connection of the same FHIR patient moves along: its
+    records stay, each with the source it came from.
+    """
     key = {"patient": patient, "source": source, "fhir_patient_id": fhir_patient_id}
     rows = Connection.objects.select_for_update().filter(**key)
-    found = rows.first()
+    moving = {"patient": patient, "source__successor": source, "fhir_patient_id": fhir_patient_id}
+    found = rows.first() or Connection.objects.select_for_update(of=("self",)).filter(**moving).first()
     if found:
         return found, False
     try:
@@ -84,7 +89,7 @@ def _row(patient: Patient, source: Source, registration: Registration, fhir_pati
         return rows.get(), False
 
 
-def _life(tokens: TokenResponse) -> dict:
+def _life(tokens: TokenResponse, source: Source) -> dict:
     """The columns that say how long access lasts.
 
     Without a refresh token it ends with the access token: that is when the row is due, to be ended. An end that is
@@ -93,7 +98,8 @@ def _life(tokens: TokenResponse) -> dict:
     now = timezone.now()
     expires_at = timing.expires_at(now, tokens.expires_in_seconds)
     renewable = tokens.refresh_token is not None
-    ends_at = tokens.grant_ends_at or (None if renewable else expires_at)
+    known_ends = (tokens.grant_ends_at, source.moves_at, None if renewable else expires_at)
+    ends_at = min(filter(None, known_ends), default=None)
     is_near = ends_at is not None and ends_at <= now + timing.EXPIRY_NOTICE
     return {
         "renewable": renewable,
@@ -108,9 +114,18 @@ def _life(tokens: TokenResponse) -> dict:
 def revoke_unattached(attempt) -> None:
     """Give back what a portal granted to an attempt that was never confirmed; in the transaction that ends it."""
     held = json.loads(attempt.grant) if attempt.grant else {}
-    for token_type in ("refresh_token", "access_token"):
-        if held.get(token_type):
+    _give_back(attempt, held.get("refresh_token"), held.get("access_token"))
+
+
+def give_back(attempt, tokens: TokenResponse) -> None:
+    """Give back what a portal granted to an attempt that failed all the same (no patient, a forged ID token)."""
+    _give_back(attempt, tokens.refresh_token, tokens.access_token)
+
+
+def _give_back(attempt, refresh_token: str | None, access_token: str | None) -> None:
+    for token_type, token in (("refresh_token", refresh_token), ("access_token", access_token)):
+        if token:
             queue_revocation(
-                source=attempt.source, registration_id=attempt.registration_id, token=held[token_type],
-                token_type=token_type, configuration=SmartConfiguration.from_dict(attempt.configuration),
+                source=attempt.source, registration_id=attempt.registration_id, token=token, token_type=token_type,
+                configuration=SmartConfiguration.from_dict(attempt.configuration),
             )  # fmt: skip

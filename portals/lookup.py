@@ -13,16 +13,18 @@ ANY_ADDRESS = AddressPolicy(allow_http=True, allow_private=True)
 def sources_named(environment: str, names: Iterable[str]) -> dict[str, Source]:
     """The offered sources that these names mean, by name; unknown names are absent. One query.
 
-    Their documents (configuration, capabilities, locations) are left in the database until asked for.
+    A source that has moved is answered by its successor. Their documents (configuration, capabilities, locations) are
+    left in the database until asked for.
     """
     keys = {name: _key(name) for name in names}
     if not keys:
         return {}
-    offered = Source.objects.offered(environment).defer("configuration", "capabilities", "locations", "aliases")
-    offered = offered.filter(Q(pk__in=keys.values()) | Q(fhir_base_url__in=keys.values())).order_by()
+    named = Source.objects.filter(environment=environment).order_by()
+    named = named.defer("configuration", "capabilities", "locations", "aliases")
     found: dict[str, Source] = {}
-    for source in offered:
-        found[source.pk] = found[source.fhir_base_url] = source
+    for source in named.filter(Q(pk__in=keys.values()) | Q(fhir_base_url__in=keys.values())):
+        if (current := source.in_force).withdrawn_at is None:
+            found[source.pk] = found[source.fhir_base_url] = current
     return {name: found[key] for name, key in keys.items() if key in found}
 
 

@@ -29,6 +29,7 @@ def connection_object(connection: Connection, **more) -> dict:
         "failure_code": connection.failure_code,
         "failure_at": _instant(connection.failure_at),
         "access_ends_at": _instant(connection.access_ends_at),
+        "successor_id": connection.source.successor_id,
         "created_at": _instant(connection.created_at),
         **more,
     }

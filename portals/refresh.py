@@ -8,19 +8,15 @@ honestly ends as a reconnect.
 
 from datetime import datetime, timedelta
 
-import structlog
 from django.db import transaction
 from django.utils import timezone
 
 from portals import circuits, discovery, registrations
 from portals.exchanges import Request, ask
-from portals.keys import NoSigningKey
 from portals.models import Connection
 from portals.settling import lapse, put_off_without_credentials, settle
 from portals.smart.discovery import SmartConfiguration
-from portals.smart.errors import PortalUnavailable
-
-log = structlog.get_logger(__name__)
+from portals.smart.errors import PortalMisconfigured, PortalUnavailable
 
 # A token request takes 30 s at most (outbound.PORTAL_TOKEN), and may wait as long for a thread.
 LEASE = timedelta(seconds=90)
@@ -108,9 +104,8 @@ def _unsent(connection: Connection) -> dict:
 def _request(connection: Connection, known: set[str]) -> Request | None:
     pinned = SmartConfiguration.from_dict({"fhir_base_url": connection.source_id} | connection.configuration)
     try:
-        credentials = registrations.credentials(connection.registration)
-    except (NoSigningKey, ValueError):
-        log.error("refresh.no_credentials", connection_id=connection.pk, registration_id=connection.registration_id)
+        credentials = registrations.credentials_or_fault(connection.registration)
+    except PortalMisconfigured:
         put_off_without_credentials(connection)
         return None
     endpoint = discovery.token_endpoint(connection.source, pinned)

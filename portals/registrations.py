@@ -1,16 +1,20 @@
 """Who we are at a portal: the nearest registration, its credentials, its redirect URI; and becoming known (RFC 7591)."""
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
 from connect.audit.actions import Actor, record
-from portals.keys import signing_key
+from portals.keys import NoSigningKey, signing_key
 from portals.models import Registration, Source
 from portals.smart.assertions import ClientCredentials
 from portals.smart.discovery import SmartConfiguration
+from portals.smart.errors import PortalMisconfigured
 from portals.smart.registration import RegisteredClient, register
 from portals.smart.scopes import choose
+
+log = structlog.get_logger(__name__)
 
 CLIENT_NAME = "Connect"
 
@@ -55,9 +59,24 @@ def credentials(registration: Registration) -> ClientCredentials:
     )
 
 
+def credentials_or_fault(registration: Registration) -> ClientCredentials:
+    """The same for those who are about to call a portal: raises PortalMisconfigured where we cannot prove who we are."""
+    try:
+        return credentials(registration)
+    except (NoSigningKey, ValueError):
+        log.error("registration.no_credentials", registration_id=registration.pk)
+        raise PortalMisconfigured("no_credentials") from None
+
+
 def redirect_uri(registration: Registration) -> str:
     """Where the portal sends patients back to: one address a registration (RFC 9700 4.4)."""
     return registration.redirect_uri or f"{settings.BASE_URL}/oauth/callback/{registration.pk}"
+
+
+def scope_for(*, source: Source, registration: Registration, configuration: SmartConfiguration) -> str:
+    """What to ask for: the source's own setting, else the registration's, else by what the portal supports."""
+    own = source.overrides.get("scopes") or registration.scopes
+    return own or choose(configuration, version=source.overrides.get("smart_version"))
 
 
 def jwks_uri() -> str:
@@ -88,7 +107,7 @@ def register_at(
 @transaction.atomic
 def _keep(registration: Registration, client: RegisteredClient, by: Actor) -> Registration:
     registration.client_id, registration.method = client.client_id, client.method
-    registration.client_secret = client.secret
+    registration.client_secret, registration.secret_expires_at = client.secret, client.secret_expires_at
     registration.programme = "Registered dynamically (RFC 7591)"
     registration.save(force_insert=True)
     record(

@@ -1,7 +1,9 @@
 """Carrying out revocations (RFC 7009): claimed by lease, repeated until the portal has answered or a week is over."""
 
+import random
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
@@ -9,40 +11,54 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from portals import registrations, timing
-from portals.keys import NoSigningKey
 from portals.models import Revocation
 from portals.smart import revocation as smart_revocation
 from portals.smart.assertions import ClientCredentials
-from portals.smart.errors import PortalMisconfigured, RevocationUnsupported, SmartError
+from portals.smart.errors import PortalMisconfigured, PortalUnavailable, RevocationUnsupported, SmartError
 
 log = structlog.get_logger(__name__)
 
-BATCH = 50
-THREADS = 8
+BATCH = 24
+THREADS = 12
+# Two rounds of calls that take the 30 s of outbound.PORTAL_TOKEN each, with room.
 LEASE = timedelta(seconds=120)
+CANDIDATES = 500
+PER_SOURCE = 4
 
 
 def revoke_due() -> bool:
     """Carry out what is due, one batch; True when there may be more."""
-    claimed = claim()
+    claimed = claim(_fair_share())
     prepared = [(revocation, _credentials(revocation)) for revocation in claimed]
     with ThreadPoolExecutor(THREADS, thread_name_prefix="revoke") as threads:
         outcomes = list(threads.map(lambda pair: _ask(*pair), prepared))
     for revocation, error in zip(claimed, outcomes, strict=True):
         settle(revocation, error)
-    return len(claimed) == BATCH
+    return bool(claimed)
+
+
+def _due():
+    now = timezone.now()
+    free = Q(leased_until=None) | Q(leased_until__lte=now)
+    return Revocation.objects.filter(free, settled_at=None, due_at__lte=now)
+
+
+def _fair_share() -> list[str]:
+    """The longest due, a few a source: one dead portal's do not hold up the others'."""
+    chosen, share = [], Counter()
+    for pk, source_id in _due().order_by("due_at").values_list("pk", "source_id")[:CANDIDATES]:
+        if share[source_id] < PER_SOURCE and len(chosen) < BATCH:
+            share[source_id] += 1
+            chosen.append(pk)
+    return chosen
 
 
 @transaction.atomic
-def claim() -> list[Revocation]:
-    """Lease the longest due that no worker holds."""
-    now = timezone.now()
-    free = Q(leased_until=None) | Q(leased_until__lte=now)
-    due = Revocation.objects.select_for_update(skip_locked=True, of=("self",)).filter(
-        free, settled_at=None, due_at__lte=now
-    )
-    rows = list(due.select_related("registration").order_by("due_at")[:BATCH])
-    until = now + LEASE
+def claim(ids: list[str]) -> list[Revocation]:
+    """Lease those of them that no worker holds."""
+    due = _due().select_for_update(skip_locked=True, of=("self",)).filter(pk__in=ids)
+    rows = list(due.select_related("registration", "source").order_by("due_at"))
+    until = timezone.now() + LEASE
     Revocation.objects.filter(pk__in=[row.pk for row in rows]).update(
         fence=F("fence") + 1, leased_until=until, due_at=until
     )
@@ -53,9 +69,8 @@ def claim() -> list[Revocation]:
 
 def _credentials(revocation: Revocation) -> ClientCredentials | None:
     try:
-        return registrations.credentials(revocation.registration)
-    except (NoSigningKey, ValueError):
-        log.error("revocation.no_credentials", registration_id=revocation.registration_id)
+        return registrations.credentials_or_fault(revocation.registration)
+    except PortalMisconfigured:
         return None
 
 
@@ -69,6 +84,9 @@ def _ask(revocation: Revocation, credentials: ClientCredentials | None) -> Smart
         )  # fmt: skip
     except SmartError as error:
         return error
+    except Exception as error:  # noqa: BLE001 (one token's surprise must not hold up the others)
+        log.error("revocation.surprise", connection_id=revocation.connection_id, error=type(error).__name__)
+        return PortalUnavailable("internal_error")
     return None
 
 
@@ -83,3 +101,11 @@ def settle(revocation: Revocation, error: SmartError | None) -> None:
     else:
         due_at = timing.retry_at(now, revocation.attempts, asked_seconds=error.retry_after_seconds)
         revocation.put_off(due_at=due_at, reason=error.reason)
+        if isinstance(error, PortalUnavailable):
+            _put_off_siblings(revocation, due_at)
+
+
+def _put_off_siblings(revocation: Revocation, due_at: datetime) -> None:
+    """The portal does not answer: its other tokens wait as long, a batch at a time."""
+    siblings = list(_due().filter(source=revocation.source_id).values_list("pk", flat=True)[:CANDIDATES])
+    _due().filter(pk__in=siblings).update(due_at=due_at + timedelta(seconds=random.uniform(1, 60)))

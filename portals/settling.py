@@ -125,15 +125,20 @@ def _settle_error(answer: Answer, error: SmartError) -> None:
         case PortalMisconfigured() if error.reason in CLIENT_FAULTS:
             _refused_as_client(answer, error)
         case OutcomeUncertain() | ProtocolFault():
-            circuits.note_failure(connection, reason=error.reason)
+            _note_outage(connection, error)
             _put_off(connection, error.reason, first=timing.UNCERTAIN_RETRY, uncertain=True)
         case _:
             if isinstance(error, PortalMisconfigured):
                 log.error("refresh.portal_misconfigured", source_id=connection.source_id, reason=error.reason)
-            circuits.note_failure(connection, reason=error.reason, asked_seconds=error.retry_after_seconds)
+            _note_outage(connection, error)
             _put_off(connection, error.reason, asked_seconds=error.retry_after_seconds)
     if answer.request.has_circuit and isinstance(error, PatientChanged | GrantRefused | GrantSuspect):
         circuits.note_answer(connection, accepted=True)
+
+
+def _note_outage(connection: Connection, error: SmartError) -> None:
+    if circuits.note_failure(connection, reason=error.reason, asked_seconds=error.retry_after_seconds):
+        connection.source.distrust_configuration()
 
 
 def _can_fall_back(connection: Connection) -> bool:

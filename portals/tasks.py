@@ -4,9 +4,10 @@ from contextlib import suppress
 
 from celery import shared_task
 
-from portals import clock, revoke, sweep
+from portals import clock, probing, revoke, sweep
 from portals import fetch_logos as logo_fetching
 from portals import refresh as refreshing
+from portals.preflight import run as preflights
 from portals.smart.errors import SmartError
 
 
@@ -47,3 +48,24 @@ def live_through(connection_id: str) -> None:
 def fetch_logos() -> None:
     """Fetch the logos that are due."""
     logo_fetching.fetch_due()
+
+
+@shared_task(name="portals.live_through_due")
+def live_through_due() -> None:
+    """The sandbox connections whose message was lost."""
+    for connection_id in sweep.to_live_through():
+        clock.live_through(connection_id)
+
+
+@shared_task(name="portals.probe_due")
+def probe_due() -> None:
+    """Look at the discovery documents that are due."""
+    if probing.probe_due():
+        probe_due.delay()
+
+
+@shared_task(name="portals.preflight_due")
+def preflight_due() -> None:
+    """Check the registrations that are due."""
+    if preflights.preflight_due():
+        preflight_due.delay()

@@ -101,6 +101,20 @@ class Source(models.Model):
     def is_paused(self) -> bool:
         return self.paused_until is not None and self.paused_until > timezone.now()
 
+    @property
+    def in_force(self) -> "Source":
+        """The source that stands for this one now: itself, or its successor once that has taken over."""
+        source, seen = self, {self.pk}
+        while (
+            source.successor
+            and source.moves_at
+            and source.moves_at <= timezone.now()
+            and source.successor_id not in seen
+        ):
+            source = source.successor
+            seen.add(source.pk)
+        return source
+
     def remember_configuration(self, configuration: dict) -> None:
         """Cache the discovery document with its age."""
         self.configuration, self.configured_at = configuration, timezone.now()
@@ -122,9 +136,10 @@ class Source(models.Model):
         self.save(update_fields=["paused_until", "status", "status_reason", "probe_due_at"])
 
     def distrust_configuration(self) -> None:
-        """Have the discovery document read again before it is next used: an endpoint it named stopped answering."""
-        self.configured_at = None
-        self.save(update_fields=["configured_at"])
+        """Have the discovery document read again before it is next used, and by the next probe: an endpoint it named
+        stopped answering, or it is no longer what we thought."""
+        self.configured_at, self.probe_due_at = None, timezone.now()
+        self.save(update_fields=["configured_at", "probe_due_at"])
 
     def mark(self, status: str, reason: str, *, failures: int, probe_due_at: datetime) -> None:
         """Note what a probe found, and when to look again."""

@@ -5,7 +5,7 @@ from django.db import connection as database
 
 from tests.factories import make_endpoint
 from tests.portals.engine.world import World
-from tests.portals.scripted import local, portal  # noqa: F401
+from tests.portals.scripted import key_pairs, local, portal  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

@@ -99,6 +99,9 @@ class World:
         rows = Event.objects.exclude(type="connection.active").order_by("pk")
         return list(rows.filter(type=kind) if kind else rows)
 
+    def events_of(self, kind: str) -> list[Event]:
+        return list(Event.objects.filter(type=kind).order_by("pk"))
+
     def audited(self, action: str) -> int:
         return Entry.objects.filter(action=action).count()
 
