@@ -105,15 +105,15 @@ class Source(models.Model):
     def in_force(self) -> "Source":
         """The source that stands for this one now: itself, or its successor once that has taken over."""
         source, seen = self, {self.pk}
-        while (
-            source.successor
-            and source.moves_at
-            and source.moves_at <= timezone.now()
-            and source.successor_id not in seen
-        ):
+        while source.has_moved and source.successor_id not in seen:
             source = source.successor
             seen.add(source.pk)
         return source
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether its successor has taken over."""
+        return bool(self.successor_id and self.moves_at and self.moves_at <= timezone.now())
 
     def remember_configuration(self, configuration: dict) -> None:
         """Cache the discovery document with its age."""
