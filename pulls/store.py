@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.utils import timezone
 
+from pulls.bulk import upsert
 from pulls.claims import hold
 from pulls.fhir.pages import Damaged, Entry
 from pulls.models import Page, Pull, Record, RecordHead, Reference, Search, Unreadable
 from pulls.records import data_key, seal_body
-
-COLUMNS = [
-    "position", "digest", "body", "size", "version_id", "last_updated", "change", "pull_id", "landed_at",
-]  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -156,10 +153,7 @@ def _write(pull: Pull, fresh: list[tuple[Entry, str]]) -> None:
     first = reserve_positions(pull.patient_id, len(rows))
     for offset, row in enumerate(rows):
         row.position = first + offset
-    Record.objects.bulk_create(
-        rows, update_conflicts=True, update_fields=COLUMNS,
-        unique_fields=["connection", "resource_type", "resource_id"], batch_size=500,
-    )  # fmt: skip
+    upsert(rows)
 
 
 def reserve_positions(patient_id: str, count: int) -> int:
