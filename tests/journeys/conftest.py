@@ -1,5 +1,6 @@
 """One running stack for all journeys of an engine, a real browser, and an integrator that listens."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -34,8 +35,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(420))
 
 
-@pytest.fixture(scope="session")
-def engine():
+@contextlib.contextmanager
+def engine_of_its_own(redis_number: int):
     """Settings of the engine this run is about; on PostgreSQL a database of its own, gone afterwards."""
     if not os.environ.get("DATABASE_URL"):
         yield {}
@@ -44,11 +45,18 @@ def engine():
     server = services.POSTGRES_URL.rpartition("/")[0]
     with psycopg.connect(f"{server}/postgres", autocommit=True) as database:
         database.execute(f'CREATE DATABASE "{name}"')
-    redis_url = services.REDIS_URL.rpartition("/")[0] + "/14"
+    redis_url = services.REDIS_URL.rpartition("/")[0] + f"/{redis_number}"
     redis.Redis.from_url(redis_url).flushdb()
     yield {"database_url": f"{server}/{name}", "redis_url": redis_url}
     with psycopg.connect(f"{server}/postgres", autocommit=True) as database:
         database.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """The engine that all journeys share."""
+    with engine_of_its_own(14) as settings:
+        yield settings
 
 
 @pytest.fixture(scope="session")
