@@ -34,9 +34,10 @@ LONG_TAIL = (
     "ResearchSubject", "RiskAssessment", "SupplyDelivery", "SupplyRequest", "VisionPrescription",
 )  # fmt: skip
 
-# Read only where something refers to them: they belong to no patient.
+# Read where something refers to them: most belong to no patient, so no search brings them.
 FOLLOWED = frozenset({
-    "Binary", "Location", "Medication", "Organization", "Practitioner", "PractitionerRole", "Specimen", "RelatedPerson",
+    "Binary", "Endpoint", "HealthcareService", "InsurancePlan", "Location", "Medication", "Organization",
+    "Practitioner", "PractitionerRole", "RelatedPerson", "Specimen", "Substance",
 })  # fmt: skip
 
 ALONE: Way = ("",)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from connect import outbound
+from portals.smart import scopes as smart_scopes
 from pulls.calls import ACCEPT, Answer, Verdict
 from pulls.claims import hold
 from pulls.fhir.heads import Head
@@ -83,8 +84,15 @@ def binary(reference: Reference, answer: Answer) -> Entry:
 
 
 def skip_what_is_not_to_be_fetched(pull: Pull) -> None:
-    """Settle references that need no call: what we hold already, and what is on another host (no token goes there)."""
+    """Settle references that need no call: what is not granted, what we hold already, and what is on another host (no
+    token goes there)."""
     pending = pull.references.filter(status=Reference.Status.PENDING)
+    types = set(pending.filter(is_document=False).values_list("resource_type", flat=True))
+    granted = " ".join(pull.connection.scopes)
+    if withheld := [type_ for type_ in types if smart_scopes.search_filters(granted, type_) is None]:
+        pending.filter(is_document=False, resource_type__in=withheld).update(
+            status=Reference.Status.SKIPPED, reason="not_granted"
+        )
     base = pull.connection.source.fhir_base_url
     for reference in pending.filter(target__contains="://").iterator():
         if origin_of(reference.target) != origin_of(base):

@@ -8,6 +8,7 @@ from django.db import transaction
 from connect.audit.actions import SYSTEM, record
 from pulls.calls import PLAIN_JSON, Answer, Verdict
 from pulls.claims import hold
+from pulls.compartment import FOLLOWED
 from pulls.fhir.links import LinkRefused, follow, step_over
 from pulls.fhir.outcomes import PAGING_EXPIRED, Issue, has, read_outcome, wants_category, what_lacks
 from pulls.fhir.pages import Entry, NotFhir, read_page
@@ -25,9 +26,6 @@ MOST_OUTCOMES = 20
 MOST_LOST_PAGES = 20
 MOST_MISREAD = 2
 EMPTY = "empty"
-READ_BY_REFERENCE = frozenset(
-    {"Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "Specimen"}
-)
 
 
 class SearchTarget(Target):
@@ -269,7 +267,7 @@ def references_to_follow(entries: list[Entry], base: str) -> list[tuple[str, str
         (found.type or "Binary", target_of(found), found.is_attachment)
         for entry in entries
         for found in references(entry.raw, base)
-        if found.is_attachment or (found.type in READ_BY_REFERENCE and not found.is_foreign)
+        if found.is_attachment or (found.type in FOLLOWED and not found.is_foreign)
     ]
 
 

@@ -90,9 +90,12 @@ def connected(patient, portal):
 def at_sandbox(sandbox, patient):
     """A factory: a connection to a variant of the sandbox, whose patient has said yes."""
 
-    def at_sandbox(slug: str = "plain", *, patient=patient, sandbox=sandbox, vendor: str | None = None, **who):
+    def at_sandbox(
+        slug: str = "plain", *, patient=patient, sandbox=sandbox, vendor: str | None = None, username: str = "patient",
+        patient_there: str = "",
+    ):  # fmt: skip
         base = sandbox.fhir(slug)
-        tokens, configuration = visitor.say_yes(base, **who)
+        tokens, configuration = visitor.say_yes(base, username=username, patient=patient_there)
         return connect(patient, make_source(base, vendor=vendor), tokens, configuration)
 
     return at_sandbox

@@ -210,3 +210,11 @@ def test_bodies_at_rest_are_sealed(portal, connected, pull):
     portal.holds("Observation", observation("o-1", note="tell nobody"))
     pull(connected())
     assert all(b"tell nobody" not in bytes(body) for body in Record.objects.values_list("body", flat=True))
+
+
+def test_what_the_grant_does_not_cover_is_not_asked_for(api, portal, connected, pull):
+    portal.holds("Observation", observation("o-1", performer=[{"reference": "Practitioner/dr-1"}]))
+    done = pull(connected(scopes="launch/patient patient/Patient.rs patient/Observation.rs"))
+    assert portal.to("/fhir/Practitioner/dr-1") == []
+    (lacking,) = api.get(f"/pulls/{done.pk}/manifest").json()["references"]["lacking"]
+    assert lacking == {"target": "Practitioner/dr-1", "status": "skipped", "reason": "not_granted"}
