@@ -149,7 +149,7 @@ def records_after(patient: Patient, position: int) -> Iterator[tuple[Record, byt
         key = data_key(patient)
     except CannotOpen:
         raise PatientErased from None
-    rows = select(patient, EVERYTHING).select_related("connection__source")
+    rows = select(patient, EVERYTHING)
     while chunk := list(rows.filter(position__gt=position)[:CHUNK]):
         for record in chunk:
             yield record, open_body(key, record)

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from portals.models import Source
 from pulls.exports.claims import hold
 from pulls.exports.models import Export, ExportFile, Span
 from pulls.exports.stores import FhirStore, StoreRefused
@@ -150,15 +151,15 @@ class FhirWriter:
             raw = with_patient_identifier(raw, patient.patient_id)
         source = record.source_id
         id_ = derived_id(source, record.resource_type, record.resource_id)
-        raw = renamed(raw, id=id_, base=self._base(record), rename=lambda type_, id: derived_id(source, type_, id))
+        raw = renamed(raw, id=id_, base=self._base(source), rename=lambda type_, id: derived_id(source, type_, id))
         request = b'{"method":"PUT","url":"%s/%s"}' % (record.resource_type.encode(), id_.encode())
         self.entries.append(b'{"resource":%s,"request":%s}' % (raw, request))
         self.size += len(raw)
 
-    def _base(self, record: Record) -> str:
-        if record.source_id not in self.bases:
-            self.bases[record.source_id] = record.connection.source.fhir_base_url
-        return self.bases[record.source_id]
+    def _base(self, source_id: str) -> str:
+        if source_id not in self.bases:
+            self.bases[source_id] = Source.objects.get(pk=source_id).fhir_base_url
+        return self.bases[source_id]
 
     def deliver(self) -> Delivered:
         """Send the load as a transaction; where the server refuses it, entry by entry, so that one costs no other."""

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
 REFERENCE = re.compile(rb'"reference"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
@@ -52,6 +53,7 @@ def references(raw: bytes, base: str = "") -> list[Reference]:
     return list(found.values())
 
 
+@lru_cache(maxsize=16_384)  # a patient's resources name the same few hundred things over and over
 def normalise(text: str, base: str, *, is_attachment: bool = False, size: int | None = None) -> Reference | None:
     """One reference as written, or None for what nobody can follow."""
     text = text.strip()
