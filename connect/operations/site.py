@@ -46,6 +46,7 @@ class OperationsSite(UnfoldAdminSite):
 
     index_title = "Overview"
     login_form = SignInForm
+    login_template = "operations/login.html"
     enable_nav_sidebar = True
 
     def extra_urls(self):

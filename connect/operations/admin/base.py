@@ -7,12 +7,13 @@ its rows only. Lists never count, and find by exact ids and indexes.
 from typing import ClassVar
 
 from django.contrib.admin.utils import unquote
-from django.db.models import Q
+from django.db.models import DateTimeField, Q
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from connect.audit.actions import record
-from connect.operations import links
+from connect.operations import labels, links
 from connect.operations.actors import staff_actor
 from connect.operations.tenancy import narrow, patients_matching, sees_everything
 from portals.models import Source
@@ -83,7 +84,7 @@ class OperationsAdmin(Permissions, ModelAdmin):
     sortable_by = ()
     search_fields = ("pk",)
     list_disable_select_all = True
-    change_form_outer_after_template = "operations/panels.html"
+    change_form_outer_before_template = "operations/panels.html"
 
     def has_add_permission(self, request):
         return False
@@ -129,11 +130,34 @@ class OperationsAdmin(Permissions, ModelAdmin):
         if row is not None and self.has_view_permission(request, row):
             context["panels"] = self.panels(request, row)
             context["title"] = str(row)
+            context["is_read_only"] = not self.has_change_permission(request, row)
         return super().changeform_view(request, object_id, form_url, context)
 
     def row(self, request, object_id: str):
         """The row of an address, among what this member of staff may see; None without one."""
         return self.get_object(request, unquote(object_id))
+
+    def get_list_display(self, request):
+        """The columns, with times as `3 minutes ago`."""
+        return [self._near(name) if self._is_time(name) else name for name in self.list_display]
+
+    def _is_time(self, name: str) -> bool:
+        return any(field.name == name and isinstance(field, DateTimeField) for field in self.opts.fields)
+
+    def _near(self, name: str):
+        @display(description=self.opts.get_field(name).verbose_name.capitalize())
+        def near(row):
+            return labels.when(getattr(row, name))
+
+        return near
+
+    @display(description="Made")
+    def made(self, row):
+        return labels.when(row.created_at)
+
+    @display(description="Of")
+    def owner(self, row):
+        return f"{row.organization.name if row.organization_id else '–'} · {row.environment}"
 
     def page_of(self, row) -> str:
         return links.page(self.opts.label_lower, row.pk)

@@ -51,7 +51,7 @@ class ConnectionAdmin(OperationsAdmin):
     source_path = "source"
     search_help_text = "Connection, flow or source id, patient_id, e-mail address, or portal"
     list_display = (
-        "id", "patient", "portal", "state", "failure_code", "refresh", "last_pulled_at", "organization", "environment",
+        "id", "patient", "portal", "state", "failure_code", "refresh", "last_pulled_at", "owner",
     )  # fmt: skip
     list_filter = (
         filters.made_within("conn"), filters.choice("status"), filters.of_organization(), filters.OfEnvironment,

@@ -83,7 +83,7 @@ class ModeForm(BaseDialogForm):
 class DestinationAdmin(OperationsAdmin):
     found_by = {"dest_": "pk", "exp_": "exports"}
     search_help_text = "Destination or export id"
-    list_display = ("name", "kind", "state", "complete_until", "organization", "environment", "id")
+    list_display = ("name", "kind", "state", "complete_until", "owner", "id")
     list_filter = (filters.choice("kind"), filters.of_organization(), filters.OfEnvironment)
     list_select_related = ("organization",)
     fields = (
@@ -172,7 +172,7 @@ class ExportAdmin(OperationsAdmin):
         "resources",
         "errors",
         "organization",
-        "created_at",
+        "made",
     )
     list_filter = (
         filters.made_within("exp"),

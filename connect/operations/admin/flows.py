@@ -32,9 +32,8 @@ class PatientFlowAdmin(OperationsAdmin):
         "mode",
         "opened_at",
         "expires_at",
-        "organization",
-        "environment",
-        "created_at",
+        "owner",
+        "made",
     )
     list_filter = (
         filters.made_within("pf"), filters.choice("status"), filters.of_organization(), filters.OfEnvironment,
@@ -83,7 +82,7 @@ def _moment(step: Step, names: dict) -> panels.Moment:
     if step.kind == Step.Kind.FAILED:
         text = explain_failure(step.outcome)
         return panels.Moment(step.at, f"Failed: {step.outcome}", "danger", text)
-    title = step.get_kind_display() + (f" ({step.outcome.replace('_', ' ')})" if step.outcome else "")
+    title = step.kind.replace("_", " ").capitalize() + (f" ({step.outcome.replace('_', ' ')})" if step.outcome else "")
     return panels.Moment(step.at, title, STEP_TONES.get(step.kind, "info"), portal)
 
 
@@ -104,7 +103,7 @@ class AttemptAdmin(OperationsAdmin):
     patient_path = "flow__patient"
     source_path = "source"
     search_help_text = "Attempt, flow, connection or source id, patient_id, e-mail address, or portal"
-    list_display = ("id", "patient", "portal", "state", "failure_code", "returned_at", "environment", "created_at")
+    list_display = ("id", "patient", "portal", "state", "failure_code", "returned_at", "environment", "made")
     list_filter = (
         filters.made_within("att"), filters.choice("status"), filters.of_organization("flow__organization_id"),
     )  # fmt: skip

@@ -90,7 +90,7 @@ class OrganizationAdmin(OperationsAdmin):
     organization_path = "pk"
     found_by = {"org_": "pk"}
     form = OrganizationForm
-    list_display = ("name", "slug", "created_at")
+    list_display = ("name", "slug", "made")
     list_fullwidth = False
     search_help_text = "Id, or part of the name"
     ordering = ("name",)
@@ -188,7 +188,7 @@ class RotateKeyForm(BaseDialogForm):
 class ApiKeyAdmin(OperationsAdmin):
     found_by = {"key_": "pk", "mb_sk_": "hint"}
     search_help_text = "Id, or the beginning of the key as its hint shows it"
-    list_display = ("name", "hint", "organization", "environment", "state", "last_used_at", "expires_at", "created_at")
+    list_display = ("name", "hint", "owner", "state", "last_used_at", "expires_at", "made")
     list_filter = (filters.of_organization(), filters.OfEnvironment)
     list_select_related = ("organization",)
     fields = (

@@ -19,7 +19,7 @@ class PatientAdmin(OperationsAdmin):
     found_by = {"pat_": "pk", "pf_": "flows", "conn_": "connections", "pull_": "pulls"}
     patient_path = "pk"
     search_help_text = "patient_id or e-mail address, or the id of a flow, connection or pull"
-    list_display = ("patient_id", "organization", "environment", "created_at")
+    list_display = ("patient_id", "owner", "made")
     list_filter = (filters.made_within("pat"), filters.of_organization(), filters.OfEnvironment)
     list_select_related = ("organization",)
 

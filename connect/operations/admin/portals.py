@@ -301,7 +301,7 @@ class MissingPortalAdmin(OperationsAdmin):
     """Portals that patients looked for and did not find."""
 
     search_help_text = "Part of the name"
-    list_display = ("name", "place", "portal_url", "organization", "environment", "created_at")
+    list_display = ("name", "place", "portal_url", "owner", "made")
     list_filter = (filters.of_organization(), filters.OfEnvironment)
     list_select_related = ("organization",)
     fields = ("name", "place", "portal_url", "organization", "environment", "created_at")

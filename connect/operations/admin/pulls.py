@@ -25,7 +25,7 @@ class PullAdmin(OperationsAdmin):
     linked_by = ("connection__source",)
     search_help_text = "Pull, connection or source id, patient_id, e-mail address, or portal"
     list_display = (
-        "id", "patient", "portal", "state", "trigger", "total", "errors", "took", "due_at", "organization", "environment",
+        "id", "patient", "portal", "state", "trigger", "total", "errors", "took", "made", "owner",
     )  # fmt: skip
     list_filter = (
         filters.made_within("pull"), filters.choice("status"), filters.choice("trigger"), filters.of_organization(),

@@ -55,7 +55,7 @@ class RegistrationAdmin(OperationsAdmin):
     source_path = "source"
     form = RegistrationForm
     search_help_text = "Registration or source id, client id, vendor, or portal"
-    list_display = ("id", "client_id", "method", "applies_to", "organization", "environment", "programme")
+    list_display = ("id", "client_id", "method", "applies_to", "owner", "programme")
     list_filter = (filters.choice("method"), filters.OfEnvironment)
     list_select_related = ("source", "organization")
     raw_id_fields = ("source", "organization")
@@ -111,7 +111,7 @@ class RegistrationAdmin(OperationsAdmin):
 class SigningKeyAdmin(OperationsAdmin):
     organization_path = ""
     search_help_text = "Key id"
-    list_display = ("kid", "algorithm", "state", "signs_from", "retired_at", "created_at")
+    list_display = ("kid", "algorithm", "state", "signs_from", "retired_at", "made")
     ordering = ("-created_at",)
     fields = ("kid", "algorithm", "state", "signs_from", "retired_at", "created_at", "public_jwk")
     readonly_fields = ("state",)

@@ -42,7 +42,7 @@ class RotateForm(BaseDialogForm):
 class EndpointAdmin(OperationsAdmin):
     found_by = {"wh_": "pk", "http": "url", "evt_": "event_rows"}
     search_help_text = "Endpoint or event id, or the whole URL"
-    list_display = ("id", "url", "state", "failing_since", "organization", "environment", "created_at")
+    list_display = ("id", "url", "state", "failing_since", "owner", "made")
     list_filter = (filters.choice("status"), filters.of_organization(), filters.OfEnvironment)
     list_select_related = ("organization",)
     fields = (
@@ -148,7 +148,7 @@ class EventAdmin(OperationsAdmin):
     search_help_text = "Event or endpoint id, or patient_id"
     list_display = (
         "id", "type", "state", "attempts", "endpoint_link", "patient_id", "next_attempt_at", "last_status_code",
-        "organization", "environment",
+        "owner",
     )  # fmt: skip
     list_filter = (
         filters.made_within("evt"), filters.choice("status"), IsDelivered, filters.of_organization(), filters.OfEnvironment,

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connections
 
+from connect.operations import roles
 from connect.operations.demo import access_file, catalogue, organisation, supervisor
 from connect.operations.demo.processes import die_with_parent
 
@@ -63,6 +64,7 @@ class Command(BaseCommand):
 
     def prepare(self):
         call_command("migrate", interactive=False, verbosity=0)
+        roles.install()
         call_command("sandbox_data")
         if not settings.WHITENOISE_USE_FINDERS:
             call_command("collectstatic", interactive=False, verbosity=0)
