@@ -9,7 +9,7 @@ from connect.audit.models import Entry
 from patientflows.patients import disconnect
 from portals.models import Connection
 from pulls import run as run_module
-from pulls.budgets import CIRCUIT_FAILURES, CIRCUIT_WAIT
+from pulls.budgets import CIRCUIT_FAILURES, CIRCUIT_WAIT, key_of
 from pulls.models import PortalBudget, Pull, Record
 from pulls.run import run_pull
 from tests.factories import STAFF, make_endpoint
@@ -94,7 +94,9 @@ def test_pull_403_one_type(api, portal, connected, pull):
 def test_pull_429(portal, connected, pull):
     """Retry-After beyond what a worker waits: the run ends cleanly, and goes on where it was when the time has come."""
     portal.on("/fhir/Observation", Answer(429, headers={"Retry-After": "120"}), fhir(bundle(observation("o-1"))))
-    waiting = pull(connected())
+    connection = connected()
+    PortalBudget.objects.create(key=key_of(connection.source), concurrency=1)
+    waiting = pull(connection)
     assert (waiting.status, waiting.waiting_for, waiting.leased_until) == ("waiting", "rate_limited", None)
     assert waiting.due_at >= waiting.updated_at + timedelta(seconds=119)
     run_pull(waiting.pk)

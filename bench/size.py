@@ -1,6 +1,6 @@
 """Pulls and exports at size: resources a second a core, peak memory, what a second pull writes.
 
-    [DATABASE_URL=postgres://…] python bench/pulls.py [--resources 100000] [--pages-from-memory] [--json FILE] [--profile]
+    [DATABASE_URL=postgres://…] python bench/size.py [--resources 100000] [--pages-from-memory] [--json FILE] [--profile]
 
 The portal is the sandbox's huge history in a process of its own. `--pages-from-memory` leaves HTTP out: the same pages
 are read and stored from memory, which is what this side costs alone. It works in a database of its own (SQLite in a
