@@ -1,8 +1,9 @@
 # Connect's commands. `make demo` and `make test` need nothing but Python 3.11 and make; the rest is installed below .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sqlite test-postgres lint format migrations lock docs printed diagrams pictures clean
+.PHONY: faults help demo test test-sqlite test-postgres lint format migrations lock docs printed diagrams pictures clean
 
 PYTHON ?= python3
+FAULTS ?=
 export PORT ?= 8000
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -33,6 +34,9 @@ test-sqlite: $(STAMP)  ## the suite on the embedded defaults
 
 test-postgres: $(STAMP)  ## the suite on PostgreSQL and Redis (POSTGRES_TEST_URL, REDIS_TEST_URL)
 	DATABASE_URL="$(POSTGRES_TEST_URL)" REDIS_URL="$(REDIS_TEST_URL)" $(BIN)/pytest -n 2 $(ARGS)
+
+faults: $(STAMP)  ## every fault on the real stack, several times, with a table (FAULTS="--times 1 --only worker")
+	$(BIN)/python -m tests.faults.run $(FAULTS)
 
 lint: $(STAMP)  ## style, import directions, types, forgotten migrations
 	$(BIN)/ruff check .

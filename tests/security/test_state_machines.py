@@ -30,7 +30,9 @@ from patientflows.actions import expire_flow, finish_flow
 from patientflows.expire import expire_due
 from patientflows.models import PatientFlow
 from portals import refresh
+from portals.exchanges import Answer
 from portals.models import Connection
+from portals.settling import settle as settle_refresh
 from portals.smart.errors import GrantRefused, PortalUnavailable
 from portals.smart.tokens import TokenResponse
 from pulls import claims as pull_claims
@@ -153,7 +155,7 @@ class ConnectionMachine(Machine):
             "refused": {"error": GrantRefused("invalid_grant")},
             "away": {"error": PortalUnavailable("status")},
         }[answer]
-        refresh.settle(refresh.Answer(request, **outcome))
+        settle_refresh(Answer(request, **outcome))
         after = Connection.objects.get(pk=self.pk)
         if holds and answer == "refused":
             self.status = "refresh_failed"
