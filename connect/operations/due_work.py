@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from connect.operations.models import Notice
 from patientflows.models import Attempt, PatientFlow
 from portals.models import Connection, Logo, Revocation
 from pulls.exports.models import Erasure, Export
@@ -66,6 +67,7 @@ KINDS = (
     Kind("deliveries", "webhooks", "next_attempt_at", lambda now: Event.objects.filter(status=Event.Status.PENDING)),
     Kind("flows to expire", "flows", "expires_at",
          lambda now: PatientFlow.objects.filter(status=PatientFlow.Status.OPEN)),
+    Kind("alert messages", "flows", "due_at", Notice.objects.due),
     Kind("attempts to end", "flows", "expires_at", lambda now: Attempt.objects.filter(status=Attempt.Status.PENDING)),
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.organizations.models import Patient
 from patientflows.models import PatientFlow
+from pulls.completeness import completeness_of
 from pulls.models import Pull, Record
 from webhooks.models import Event
 
@@ -36,6 +37,7 @@ class PatientAdmin(OperationsAdmin):
 
     def panels(self, request, patient):
         return [
+            *why_missing(patient),
             connections_table(patient.connections.select_related("source").order_by("-pk"), patient),
             flows_table(PatientFlow.objects.filter(patient=patient).order_by("-pk"), patient),
             pulls_table(Pull.objects.filter(patient=patient).select_related("connection__source").order_by("-pk"),
@@ -43,6 +45,14 @@ class PatientAdmin(OperationsAdmin):
             records_table(patient),
             events_table(patient),
         ]  # fmt: skip
+
+
+def why_missing(patient) -> list:
+    """What is here, what is not and why, in sentences a support desk can send; without any of the records' content."""
+    return [
+        panels.Lines(f"Records from {one['name']}: what is here, what is missing, and why", one["sentences"])
+        for one in completeness_of(patient)["connections"]
+    ]
 
 
 def connections_table(connections, patient) -> panels.Table:

@@ -22,9 +22,8 @@ from connect.operations.tenancy import narrow
 from patientflows.models import Attempt
 from portals import actions
 from portals.circuits import key_of
-from portals.discovery import read_configuration
 from portals.models import CatalogueVersion, Circuit, Connection, Listing, MissingPortal, Source
-from portals.smart.errors import SmartError
+from portals.probing import probe as look_at
 from pulls.models import Pull
 
 RECENT = timedelta(days=1)
@@ -131,17 +130,10 @@ class SourceAdmin(OperationsAdmin):
         permission="pause_portals", icon="network_check", submit="Test",
     )  # fmt: skip
     def probe(self, request, source, form):
-        try:
-            configuration = read_configuration(source)
-        except SmartError as fault:
-            source.mark(Source.Status.UNAVAILABLE, fault.reason)
-            self.note(request, "portal.probed", source, outcome=fault.reason)
-            raise Declined(f"{source.name} does not answer as it should: {fault.reason.replace('_', ' ')}.") from None
-        refusal = configuration.refusal or ""
-        source.mark(Source.Status.UNAVAILABLE if refusal else Source.Status.AVAILABLE, refusal)
-        self.note(request, "portal.probed", source, outcome=refusal or "ok")
-        if refusal:
-            raise Declined(f"{source.name} answers, but cannot serve us: {refusal.replace('_', ' ')}.")
+        found = look_at(source)
+        self.note(request, "portal.probed", source, outcome=found.slug if found else "ok")
+        if found:
+            raise Declined(f"{source.name}: {found.text}")
         return f"{source.name} answers, and offers what we need."
 
     @confirmed(
