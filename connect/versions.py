@@ -9,7 +9,7 @@ HEADER = "Version"
 
 def resolve(requested: str | None, pinned: str) -> str:
     """The version to answer in; raises UnsupportedApiVersion for one we never published."""
-    if not requested:
+    if requested is None:
         return pinned
     if requested not in KNOWN:
         raise UnsupportedApiVersion(f"Unknown version; known: {', '.join(KNOWN)}")

@@ -72,10 +72,18 @@ class _Round:
             elif not has_due and not self.lanes.in_flight:
                 return False
             self._settle()
-        while self.lanes.in_flight:
-            self._settle()
+        self._land()
         self._fall_asleep()
         return True
+
+    def _land(self) -> None:
+        """End the round: what is in flight comes back, while quick endpoints are served as long as slow ones take."""
+        self.lanes.is_landing = True
+        while self.lanes.has_long_ones:
+            self._send_due()
+            self._settle()
+        while self.lanes.in_flight:
+            self._settle()
 
     @property
     def _is_hot(self) -> bool:

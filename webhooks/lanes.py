@@ -113,6 +113,7 @@ class Lanes:
         self.slow = lane("slow", size=aside, per_endpoint=few, ahead=0, pause_seconds=0)
         self.failing = lane("failing", size=aside, per_endpoint=few, ahead=0, pause_seconds=FAILING_PAUSE_SECONDS)
         self.carried_in: dict[str, Lane] = {}
+        self.is_landing = False
 
     def of(self, endpoint: Endpoint) -> Lane:
         if endpoint.failing_since:
@@ -123,8 +124,15 @@ class Lanes:
     def in_flight(self) -> int:
         return len(self.carried_in)
 
+    @property
+    def has_long_ones(self) -> bool:
+        """Whether attempts are in flight that may well take their five seconds."""
+        return any(lane is not self.healthy for lane in self.carried_in.values())
+
     def rooms(self, endpoints: list[Endpoint]) -> dict[Endpoint, int]:
         """How many parcels of each may be claimed now; those with no room are left out."""
+        if self.is_landing:
+            endpoints = [endpoint for endpoint in endpoints if self.of(endpoint) is self.healthy]
         rooms = {endpoint: self.of(endpoint).room_for(endpoint.pk) for endpoint in endpoints}
         return {endpoint: room for endpoint, room in rooms.items() if room}
 
