@@ -20,7 +20,7 @@ from patientflows.links import flow_url, return_url
 from patientflows.models import Attempt, PatientFlow, Step
 from patientflows.personal_links import live_link_url
 from patientflows.rendering import SeeOther, page, restrict, speaking
-from patientflows.suggestions import choice_of, grouped, recommended_choices, search_choices
+from patientflows.suggestions import choice_of, grouped, is_too_general, recommended_choices, search_choices
 from patientflows.timeline import note
 from portals.models import MissingPortal, Source
 
@@ -135,7 +135,10 @@ def search(request, flow, token):
     if query:
         note_search(flow, found)
     name = "_options" if "part" in request.GET else "search"
-    return flow_page(request, flow, name, token=token, query=query, near=place, groups=grouped(found), count=len(found))
+    return flow_page(
+        request, flow, name, token=token, query=query, near=place, groups=grouped(found), count=len(found),
+        too_general=is_too_general(query),
+    )  # fmt: skip
 
 
 def note_search(flow: PatientFlow, found: list) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from patientflows.models import PatientFlow
 from portals.directory import catalogue
+from portals.directory import query as query_reading
 from portals.logos import listed_logo_urls, logos_of
 from portals.models import Source
 
@@ -78,6 +79,11 @@ def search_choices(flow: PatientFlow, query: str, place: str) -> list[Choice]:
         Choice(each.source, each.name, each.brand, each.place, each.why, logos.get(url, ""))
         for each, url in zip(found, urls, strict=True)
     ]
+
+
+def is_too_general(query: str) -> bool:
+    """Only what many portals are called (`MyChart`)."""
+    return query_reading.is_too_general(query)
 
 
 def grouped(choices: list[Choice]) -> list[Group]:

@@ -68,6 +68,7 @@ class Choice:
             Reason.ALIAS: _("Also called %(name)s") % {"name": text},
             Reason.BRAND: _("Part of %(name)s") % {"name": text},
             Reason.SIMILAR_SPELLING: _("Similar spelling"),
+            Reason.SOME_WORDS: _("Has some of the words you typed"),
             Reason.PLACE: _("In %(place)s") % {"place": self.place or text},
             Reason.RECOMMENDED: _("Suggested for you"),
         }.get(self.hit.why.reason, "")

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     BRAND = "brand"
     WORDS = "words"
     SIMILAR_SPELLING = "similar_spelling"
+    SOME_WORDS = "some_words"
     PLACE = "place"
     RECOMMENDED = "recommended"
 

@@ -103,12 +103,20 @@ def understand(text: str, vocabulary: Vocabulary) -> Understood:
     spoken = _without_portal_words(words(text), vocabulary)[:MAX_WORDS]
     if not spoken:
         return Understood((), ())
+    if is_too_general(text):
+        return Understood(tuple(Slot(word, {word: 1.0}, 1.0) for word in spoken), (" ".join(spoken),))
     typing = not text[-1:].isspace()
     raw = fold(text).split()
     told = telling(spoken)
     unfinished = raw[-1] if typing and told[-1] == canonical(raw[-1]) else ""
     slots = [*_slots(told, unfinished, typing, _joins(raw, vocabulary), vocabulary), *_place_slots(spoken, told)]
     return Understood(tuple(slots), _keys(told, unfinished))
+
+
+def is_too_general(text: str) -> bool:
+    """Nothing but what patients everywhere call their portal (`my chart`): it is looked for as written, or not at all."""
+    spoken = words(text[:MAX_LENGTH])
+    return bool(spoken) and all(word in PORTAL_WORDS for word in spoken)
 
 
 def _without_portal_words(spoken: list[str], vocabulary: Vocabulary) -> list[str]:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 from rapidfuzz.fuzz import ratio
 
 from portals.directory.documents import Hit, Near, Reason, Why
-from portals.directory.index import CatalogueIndex, Place, Variant
-from portals.directory.query import Understood
+from portals.directory.index import CatalogueIndex, Place, Variant, state_mark
+from portals.directory.query import Slot, Understood
 
 EXACT, PREFIX, ALIAS, BRAND, FORGIVEN = 5.0, 4.0, 3.0, 2.0, 0.0
 RECOMMENDED = 10.0
@@ -159,12 +159,20 @@ class Ranking:
             return Why(Reason.EXACT_NAME if match.tier == EXACT else Reason.NAME_PREFIX, match.variant.text)
         if match.placed and scored.place:
             return Why(Reason.PLACE, ", ".join(filter(None, scored.place.location)))
-        return Why(Reason.WORDS if self._is_spelt_so(match.variant) else Reason.SIMILAR_SPELLING, match.variant.text)
+        return Why(self._forgiven(match.variant, scored.place), match.variant.text)
 
-    def _is_spelt_so(self, variant: Variant) -> bool:
-        """Whether every typed word stands in the text, or begins a word of it."""
-        own = variant.key.split()
-        return all(any(word.startswith(slot.text) for word in own) for slot in self._query.slots)
+    def _forgiven(self, variant: Variant, place: Place | None) -> Reason:
+        """How the typed words stand in the text or its place: all as they were typed, all in some form, or only some."""
+        own = [*variant.key.split(), *(place.marks if place else ())]
+        if all(_is_written(slot, own) for slot in self._query.slots):
+            return Reason.WORDS
+        meant = all(_is_written(slot, own) or any(word in slot.readings for word in own) for slot in self._query.slots)
+        return Reason.SIMILAR_SPELLING if meant else Reason.SOME_WORDS
+
+
+def _is_written(slot: Slot, own: list[str]) -> bool:
+    """Whether the typed word stands there, begins a word there, or is the state's code."""
+    return state_mark(slot.text) in own or any(word.startswith(slot.text) for word in own)
 
 
 def order(scored: Scored, index: CatalogueIndex) -> tuple:

@@ -68,6 +68,13 @@ def test_nothing_found_says_what_else_to_try(page, field):
     assert findings(page) == []
 
 
+def test_a_name_that_many_portals_share_asks_for_more(page, field):
+    field.press_sequentially("mychart")
+    expect(page.get_by_text("Many hospitals use “mychart”.")).to_be_visible()
+    expect(page.get_by_role("option")).to_have_count(0)
+    assert findings(page) == []
+
+
 def test_a_place_brings_near_ones_first(page, field):
     page.get_by_text("Near you first").click()
     page.get_by_label("ZIP code or city (optional)").fill("85054")

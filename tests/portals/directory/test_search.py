@@ -3,6 +3,7 @@
 import pytest
 
 from portals.directory.documents import Location, SearchDocument
+from portals.directory.query import is_too_general
 from portals.directory.search import CatalogueSearch
 
 PHOENIX = Location("Phoenix", "AZ", "85054")
@@ -71,6 +72,8 @@ def names(hits):
         ("associates in obstetrics and gynecology", "Associates in Obstetrics and Gyneco", "exact_name"),
         ("hopital sao jose", "Hôpital São José", "exact_name"),
         ("childrens atlanta", "Children's Healthcare of Atlanta", "words"),
+        ("anderson cancer ohio", "The University of Texas MD Anderson Cancer Center", "some_words"),
+        ("houston md anderson cancer tx", "The University of Texas MD Anderson Cancer Center", "place"),
         ("cleveland clinic mychart", "Cleveland Clinic", "exact_name"),
         ("mychart login cleveland clinic", "Cleveland Clinic", "exact_name"),
     ],
@@ -78,6 +81,18 @@ def names(hits):
 def test_it_finds_what_was_meant_and_says_why(catalogue, typed, first, reason):
     best = catalogue.search(typed)[0]
     assert (best.name, best.why.reason) == (first, reason)
+
+
+@pytest.mark.parametrize("typed", ["mychart", "My Chart", "patient portal", "mychart login "])
+def test_what_every_portal_is_called_finds_nothing_that_only_looks_alike(catalogue, typed):
+    assert is_too_general(typed)
+    assert catalogue.search(typed) == []
+
+
+def test_a_portal_that_is_listed_by_such_a_name_is_found():
+    search = CatalogueSearch([document(1, "Example Hospital", aliases=("MyChart",)), document(2, "Mycare Clinic")])
+    assert names(search.search("mychart")) == ["Example Hospital"]
+    assert not is_too_general("mychart example")
 
 
 def test_a_state_in_the_query_chooses_between_two_of_one_name(catalogue):
