@@ -7,7 +7,7 @@ that is decided (headers, idempotency, retries, errors) is decided here; transpo
 import uuid
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import httpx
 import msgspec
@@ -42,6 +42,21 @@ class Sleep:
 Step: TypeAlias = Send | Read | Sleep
 Outcome: TypeAlias = httpx.Response | httpx.TransportError | None
 Conversation: TypeAlias = Generator[Step, Outcome, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """The conversation is over."""
+
+    answer: T
+
+
+def go_on(conversation: Conversation[T], outcome: Outcome) -> Step | Done[T]:
+    """Tell the conversation what came of its last step (None at its start); its next step, or its answer."""
+    try:
+        return conversation.send(outcome)
+    except StopIteration as end:
+        return Done(end.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,19 @@ import anyio
 import httpx
 
 from connect_health._calls import Call
-from connect_health._conversations import Conversation, Outcome, Read, Send, Sleep, Step, Terms, converse, open_stream
+from connect_health._conversations import (
+    Conversation,
+    Done,
+    Outcome,
+    Read,
+    Send,
+    Sleep,
+    Step,
+    Terms,
+    converse,
+    go_on,
+    open_stream,
+)
 from connect_health._lines import Lines
 from connect_health.errors import NoAnswer
 
@@ -37,14 +49,10 @@ class SyncTransport:
             response.close()
 
     def _hold(self, conversation: Conversation[T]) -> T:
-        outcome: Outcome = None
-        while True:
-            try:
-                step = conversation.send(outcome)
-            except StopIteration as end:
-                answer: T = end.value
-                return answer
-            outcome = self._take(step)
+        step = go_on(conversation, None)
+        while not isinstance(step, Done):
+            step = go_on(conversation, self._take(step))
+        return step.answer
 
     def _take(self, step: Step) -> Outcome:
         match step:
@@ -84,14 +92,10 @@ class AsyncTransport:
             await response.aclose()
 
     async def _hold(self, conversation: Conversation[T]) -> T:
-        outcome: Outcome = None
-        while True:
-            try:
-                step = conversation.send(outcome)
-            except StopIteration as end:
-                answer: T = end.value
-                return answer
-            outcome = await self._take(step)
+        step = go_on(conversation, None)
+        while not isinstance(step, Done):
+            step = go_on(conversation, await self._take(step))
+        return step.answer
 
     async def _take(self, step: Step) -> Outcome:
         match step:

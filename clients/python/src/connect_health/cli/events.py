@@ -17,7 +17,10 @@ REMEMBERED = 5_000
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on.")
 @pass_session
 def events(session: Session, webhook: str | None, kind: str | None, lines: int, follow: bool) -> None:
-    """Show the last events, and with --follow the next ones: one line an event and endpoint."""
+    """Show the last events, and follow new ones.
+
+    One line for each event and endpoint.
+    """
     for event in tail(session, webhook, kind, lines, follow):
         session.out.print(line(event), soft_wrap=True)
 

@@ -25,7 +25,10 @@ def flow(
     session: Session, patient_id: str, portal: str | None, reconnect: str | None, return_url: str | None,
     label: str | None, expires_in: int | None, locale: str | None, qr: bool, watching: bool,
 ) -> None:  # fmt: skip
-    """Make a link for a patient and print it, with a QR code for a phone."""
+    """Make a link for a patient and print it.
+
+    With a QR code for a phone. The link alone goes to standard output.
+    """
     made = session.client.patient_flows.create(
         patient_id=patient_id, return_url=return_url or f"{session.base_url}/docs/", return_button_label=label,
         expires_in=expires_in, locale=locale, reconnect=reconnect,
@@ -43,7 +46,10 @@ def flow(
 @click.argument("flow_id")
 @pass_session
 def watch(session: Session, flow_id: str) -> None:
-    """Tell each step of a flow as it happens, until it is over. Exit status 1: nothing was connected."""
+    """Tell what a patient does, step by step.
+
+    Until the flow is over. Exit status 1: nothing was connected.
+    """
     follow(session, flow_id)
 
 

@@ -22,9 +22,9 @@ LONGEST_WAIT_SECONDS = 30.0
 def listen(
     session: Session, forward_to: str, types: tuple[str, ...], webhook: str | None, secret: str | None, every: float
 ) -> None:
-    """Forward webhooks to a server on this machine, signed, until Ctrl-C.
+    """Forward webhooks to this machine.
 
-    Connect need not be able to reach this machine. The receiver verifies with the secret that is printed first.
+    Signed, in order, until Ctrl-C. Connect need not be able to reach this machine. The receiver verifies with the secret that is printed first.
     """
     if webhook and not secret:
         raise click.UsageError("--webhook needs --secret (or CONNECT_WEBHOOK_SECRET): a secret is shown only once")

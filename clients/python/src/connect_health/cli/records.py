@@ -22,7 +22,10 @@ from connect_health.models import Connection, Pull
 @click.option("--wait/--no-wait", default=True, help="Show the progress until it is over.")
 @pass_session
 def pull(session: Session, patient_id: str, conn_id: str | None, wait: bool) -> None:
-    """Fetch a patient's records now: of one connection, or of all active ones. Exit status 1: something failed."""
+    """Fetch a patient's records now.
+
+    Of one connection, or of all active ones. Exit status 1: something failed.
+    """
     started = [session.client.pulls.create(patient_id, each) for each in _connections(session, patient_id, conn_id)]
     settled = [_show(session, each) if wait else each for each in started]
     for each in settled:
@@ -74,7 +77,10 @@ def _show(session: Session, pull: Pull) -> Pull:
 def export(
     session: Session, patient_id: str, output: str, types: tuple[str, ...], since: datetime | None, source: str | None
 ) -> None:
-    """Save a patient's records as NDJSON: a resource a line, as the portals sent them."""
+    """Save a patient's records as NDJSON.
+
+    A resource a line, as the portals sent them.
+    """
     lines = session.client.records.export(
         patient_id, type=types or None, since=since and since.replace(tzinfo=UTC), source=source
     )
