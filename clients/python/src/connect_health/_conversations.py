@@ -104,7 +104,7 @@ def _settled(terms: Terms, step: Send) -> Conversation[httpx.Response]:
         assert outcome is not None  # noqa: S101 - a transport answers Send with one or the other
         wait = terms.retries.wait_seconds(tried, outcome)
         if wait is None:
-            raise _error(outcome)
+            raise _error(terms, outcome)
         yield Sleep(wait)
 
 
@@ -115,9 +115,9 @@ def _read(terms: Terms, answer: type[T], response: httpx.Response) -> T:
         raise UnreadableAnswer(f"{response.request.method} {response.request.url.path}: {error}") from error
 
 
-def _error(outcome: httpx.Response | httpx.TransportError) -> NoAnswer | ApiError | UnreadableAnswer:
+def _error(terms: Terms, outcome: httpx.Response | httpx.TransportError) -> NoAnswer | ApiError | UnreadableAnswer:
     if isinstance(outcome, httpx.TransportError):
-        return NoAnswer(f"{type(outcome).__name__}: {outcome}")
+        return NoAnswer(f"{terms.base_url} does not answer ({type(outcome).__name__}: {outcome})")
     try:
         envelope = msgspec.json.decode(outcome.content)["error"]
         return api_error(outcome.status_code, envelope, retry_after_seconds=retry_after_seconds(outcome))

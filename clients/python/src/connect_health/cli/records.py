@@ -29,7 +29,9 @@ def pull(session: Session, patient_id: str, conn_id: str | None, wait: bool) -> 
     started = [session.client.pulls.create(patient_id, each) for each in _connections(session, patient_id, conn_id)]
     settled = [_show(session, each) if wait else each for each in started]
     for each in settled:
-        session.out.print(f"{each.id}  {each.connection_id}  {each.status}  {each.total} new or changed")
+        session.out.print(
+            f"{each.id}  {each.connection_id}  {each.status}  {each.total} new or changed", soft_wrap=True
+        )
     if wait and any(each.status not in ("completed", "partial") for each in settled):
         raise click.exceptions.Exit(1)
 
