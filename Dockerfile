@@ -14,6 +14,7 @@ RUN pip install --no-cache-dir --require-hashes -r requirements-docs.lock
 WORKDIR /src
 COPY mkdocs.yml ./
 COPY docs docs
+COPY clients/python/README.md clients/python/README.md
 RUN NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict --site-dir /site
 
 FROM ${PYTHON}

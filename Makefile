@@ -65,7 +65,7 @@ lock: $(STAMP)  ## renew the lock files from pyproject.toml
 
 docs: site/index.html  ## build the documentation into site/, which the server shows at /docs/
 
-site/index.html: $(STAMP) mkdocs.yml $(shell find docs -type f)
+site/index.html: $(STAMP) mkdocs.yml clients/python/README.md $(shell find docs -type f)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean
 
 printed: $(STAMP)  ## print the parts of docs/ that come from the code
