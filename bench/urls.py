@@ -1,5 +1,8 @@
 """Connect, and beside it the views it is measured against: the least that Django and DRF can do in the same server."""
 
+import functools
+
+from django.conf import settings
 from django.http import HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import include, path
 from rest_framework import serializers
@@ -7,8 +10,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portals.models import MissingPortal
-
-KEPT: dict[str, bytes] = {}
 
 
 class BareBody(serializers.Serializer):
@@ -32,20 +33,20 @@ def bare_redirect(request):
     return HttpResponseRedirect("https://portal.example.org/authorize?state=x")
 
 
-def keep(request, name):
-    """Remember a body, to be served bare."""
-    KEPT[name] = request.body
-    return HttpResponse()
+@functools.cache
+def kept(name: str) -> bytes:
+    """What the bench laid down to be served bare."""
+    return (settings.DATA_DIR / name).read_bytes()
 
 
 def bare_bytes(request, name):
     """The same bytes as our answer, ready made."""
-    return HttpResponse(KEPT[name], content_type="application/json")
+    return HttpResponse(kept(name), content_type="application/json")
 
 
 def bare_stream(request, name):
     """The same bytes in pieces of 64 KiB."""
-    body = KEPT[name]
+    body = kept(name)
     pieces = (body[start : start + 65536] for start in range(0, len(body), 65536))
     return StreamingHttpResponse(pieces, content_type="application/fhir+ndjson")
 
@@ -53,7 +54,6 @@ def bare_stream(request, name):
 urlpatterns = [
     path("bare/insert", BareInsert.as_view()),
     path("bare/redirect", bare_redirect),
-    path("bare/keep/<str:name>", keep),
     path("bare/bytes/<str:name>", bare_bytes),
     path("bare/stream/<str:name>", bare_stream),
     path("", include("connect.urls")),
