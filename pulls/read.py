@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from connect.organizations.models import Patient
 from connect.pagination import issue_cursor, read_cursor
@@ -9,7 +11,10 @@ from pulls.fhir.identifiers import with_patient_identifier
 from pulls.models import Record
 from pulls.records import data_key, open_body
 
-CHUNK = 200
+# How far the stream looks ahead, and how much of it it holds at once.
+LOOK_AHEAD = 2000
+BATCH_ROWS = 500
+BATCH_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,26 @@ class Selection:
         }
 
 
+class StoredRecord(NamedTuple):
+    """What reading needs of a Record; making model instances would cost more than opening the bodies."""
+
+    position: int
+    patient_id: str
+    connection_id: str
+    source_id: str
+    resource_type: str
+    resource_id: str
+    body: bytes
+    change: str
+    landed_at: datetime
+    pull_id: str
+
+
 @dataclass(frozen=True)
 class RecordPage:
     """A page of records with the cursors to what comes after and before it."""
 
-    records: list[Record]
+    records: list["StoredRecord"]
     has_more: bool
     next_cursor: str | None
     previous_cursor: str | None
@@ -64,14 +84,18 @@ def read_page(
     records = select(patient, selection)
     if ending_before:
         position = read_cursor(ending_before, filters, param="ending_before")
-        rows = list(records.filter(position__lt=position).order_by("-position")[: count + 1])
+        rows = _rows(records.filter(position__lt=position).order_by("-position")[: count + 1])
         return _page(rows[:count][::-1], filters, has_more=True, has_previous=len(rows) > count)
     position = read_cursor(starting_after, filters) if starting_after else 0
-    rows = list(records.filter(position__gt=position)[: count + 1])
+    rows = _rows(records.filter(position__gt=position)[: count + 1])
     return _page(rows[:count], filters, has_more=len(rows) > count, has_previous=position > 0)
 
 
-def _page(rows: list[Record], filters: dict, *, has_more: bool, has_previous: bool) -> RecordPage:
+def _rows(records) -> list[StoredRecord]:
+    return [StoredRecord._make(row) for row in records.values_list(*StoredRecord._fields)]
+
+
+def _page(rows: list[StoredRecord], filters: dict, *, has_more: bool, has_previous: bool) -> RecordPage:
     """The next cursor is given with every page that holds something, the last one too: a consumer that keeps its last
     cursor comes back with it for what has landed since. An empty page has none, so that paging until null ends."""
     if not rows:
@@ -84,21 +108,37 @@ def _page(rows: list[Record], filters: dict, *, has_more: bool, has_previous: bo
     )
 
 
-def body_of(patient: Patient, record: Record, key: bytes | None = None) -> bytes:
+def body_of(patient: Patient, record: StoredRecord, key: bytes | None = None) -> bytes:
     """The resource's JSON as the portal sent it; a Patient gains the integrator's identifier (contract 5)."""
     raw = open_body(key or data_key(patient), record)
     return with_patient_identifier(raw, patient.patient_id) if record.resource_type == "Patient" else raw
 
 
 def stream(patient: Patient, selection: Selection) -> Iterator[bytes]:
-    """NDJSON lines of everything selected, read by position in chunks: constant memory however much there is."""
-    key, position = data_key(patient), 0
-    while True:
-        rows = list(select(patient, selection).filter(position__gt=position)[:CHUNK])
-        if not rows:
-            return
-        yield b"".join(_line(body_of(patient, record, key)) for record in rows)
-        position = rows[-1].position
+    """NDJSON lines of everything selected: constant memory however much there is."""
+    key = data_key(patient)
+    for batch in walk(patient, selection):
+        yield b"".join(_line(body_of(patient, record, key)) for record in batch)
+
+
+def walk(patient: Patient, selection: Selection, *, after: int = 0) -> Iterator[list[StoredRecord]]:
+    """Everything selected that landed after position `after`, in batches of some MiB at most: documents are large."""
+    records = select(patient, selection)
+    while sizes := list(records.filter(position__gt=after).values_list("position", "size")[:LOOK_AHEAD]):
+        for last in _ends_of_batches(sizes):
+            yield _rows(records.filter(position__gt=after, position__lte=last))
+            after = last
+
+
+def _ends_of_batches(sizes: list[tuple[int, int]]) -> Iterator[int]:
+    """The last position of each batch, for (position, size) in order."""
+    rows = held = 0
+    for index, (position, size) in enumerate(sizes):
+        rows, held = rows + 1, held + size
+        is_last = index + 1 == len(sizes)
+        if is_last or rows == BATCH_ROWS or held + sizes[index + 1][1] > BATCH_BYTES:
+            yield position
+            rows = held = 0
 
 
 def _line(raw: bytes) -> bytes:

@@ -20,7 +20,7 @@ from pulls.exports.models import Export, ExportFile, Mark, Span
 from pulls.exports.stores import FolderStore, StoreRefused, StoreUnavailable, open_store
 from pulls.exports.writers import Delivered, writer_for
 from pulls.models import Record, RecordHead
-from pulls.read import Selection, select
+from pulls.read import Selection, walk
 from pulls.records import data_key, open_body
 
 log = structlog.get_logger(__name__)
@@ -149,8 +149,6 @@ def records_after(patient: Patient, position: int) -> Iterator[tuple[Record, byt
         key = data_key(patient)
     except CannotOpen:
         raise PatientErased from None
-    rows = select(patient, EVERYTHING)
-    while chunk := list(rows.filter(position__gt=position)[:CHUNK]):
-        for record in chunk:
+    for batch in walk(patient, EVERYTHING, after=position):
+        for record in batch:
             yield record, open_body(key, record)
-        position = chunk[-1].position
