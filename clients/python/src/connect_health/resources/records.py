@@ -32,14 +32,14 @@ class Records(Resource[TransportT]):
     @streaming
     def export(
         self, patient_id: str, *, type: str | Sequence[str] | None = None, since: datetime | None = None,
-        source: str | None = None,
+        source: str | None = None, changes: bool | None = None,
     ) -> Call[Any]:  # fmt: skip
         """All records in one answer, a resource a line, each line the bytes of its JSON. Memory stays small.
 
-        Raises NoAnswer when the answer breaks off; `list` with a cursor goes on where it stopped.
+        `changes=True` brings those too that are gone at their source. Raises NoAnswer when the answer breaks off; `list` with a cursor goes on where it stopped.
         """
         where = path("/patients/{id}/records/$export", id=patient_id)
-        return Call("GET", where, object, query(type=type, since=since, source=source))
+        return Call("GET", where, object, query(type=type, since=since, source=source, changes=changes))
 
     @operation
     def completeness(self, patient_id: str) -> Call[dict[str, Any]]:
