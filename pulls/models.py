@@ -206,6 +206,20 @@ class Reference(models.Model):
         self.save(update_fields=["status", "reason", "tries"])
 
 
+class Exchange(models.Model):
+    """What was asked of the portal and answered in a pull that is not complete, every value replaced (pulls.exchanges)."""
+
+    pull = models.OneToOneField(Pull, primary_key=True, on_delete=models.CASCADE, related_name="exchange")
+    told = SealedField(help_text="JSON. Sealed all the same.")
+    calls = models.PositiveIntegerField(default=0)
+    kept_at = models.DateTimeField(default=timezone.now)
+
+    def replace(self) -> None:
+        """Keep it in place of what an earlier run of the pull left."""
+        Exchange.objects.filter(pk=self.pk).delete()
+        self.save(force_insert=True)
+
+
 class PortalBudget(models.Model):
     """What we learned a portal bears, shared by all workers: how many calls at once, and not before when."""
 

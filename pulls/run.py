@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import structlog
+from django.db import IntegrityError
 from django.utils import timezone
 
 from connect.crypto import CannotOpen
@@ -19,6 +20,7 @@ from portals.smart.errors import SmartError
 from pulls import budgets, calls, planning, settle
 from pulls.calls import Answer, Verdict
 from pulls.claims import LeaseLost, claim, renew_if_old
+from pulls.exchanges.recorder import Recorder
 from pulls.following import ReferenceTarget, skip_what_is_not_to_be_fetched
 from pulls.models import PortalBudget, Pull, Reference, Search
 from pulls.queue import Queue
@@ -51,8 +53,9 @@ def run_pull(pull_id: str) -> None:
     if pull is None:
         return
     with structlog.contextvars.bound_contextvars(pull_id=pull.pk):
+        run = PullRun(pull)
         try:
-            PullRun(pull).go()
+            run.go()
         except LeaseLost:
             log.info("pull.lease_lost")
         except CannotOpen:  # erased while a page was on its way; else a sealing key is missing, and verify says so
@@ -63,6 +66,7 @@ def run_pull(pull_id: str) -> None:
             settle.fail(pull, "access_rejected")
         except PortalAway as away:
             settle.wait_for_portal(pull, reason=away.reason, until=away.until)
+        run.keep_exchange()
 
 
 class PullRun:
@@ -73,6 +77,7 @@ class PullRun:
         self.source = pull.connection.source
         self.budget_read_at = 0.0
         self.busy_in_a_row = 0
+        self.recorder = Recorder(pull)
         pull.amend(portal_key=budgets.key_of(self.source))
 
     def go(self) -> None:
@@ -91,6 +96,13 @@ class PullRun:
             finally:
                 threads.shutdown(wait=False, cancel_futures=True)
         settle.settle(self.pull)
+
+    def keep_exchange(self) -> None:
+        """For whoever has to find out why it is not complete; of a pull that was erased meanwhile nothing is kept."""
+        try:
+            self.recorder.keep()
+        except (Pull.DoesNotExist, IntegrityError, CannotOpen):
+            log.info("pull.exchange_not_kept")
 
     def open_searches(self) -> list[Search]:
         return [search for search in self.pull.searches.order_by("order") if not search.is_over]
@@ -121,6 +133,7 @@ class PullRun:
 
     def receive(self, queue: Queue, target, answer: Answer) -> None:
         """Judge an answer: once more, later, never again, or store it and go on."""
+        self.recorder.note(target.url, answer)
         match answer.verdict:
             case Verdict.UNAUTHORIZED:
                 self.renew_token(target)

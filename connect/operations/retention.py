@@ -17,11 +17,12 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from connect import idempotency
+from connect.operations.models import Alert
 from connect.organizations.models import IdempotentAnswer
 from patientflows.models import PatientFlow, Step
 from portals.models import MissingPortal, Revocation
 from portals.sandbox.models import Authorization, Outage, Token
-from pulls.models import Page, Pull, Reference, Unreadable
+from pulls.models import Exchange, Page, Pull, Reference, Unreadable
 from webhooks.models import Delivery, Endpoint, Event
 
 log = structlog.get_logger(__name__)
@@ -105,6 +106,10 @@ RULES = (
          lambda before: Page.objects.filter(search__pull__in=_of_ended_pulls(before)), "PULL_DETAIL_DAYS"),
     Rule("references of ended pulls",
          lambda before: Reference.objects.filter(pull__in=_of_ended_pulls(before)), "PULL_DETAIL_DAYS"),
+    Rule("exchanges of ended pulls",
+         lambda before: Exchange.objects.filter(pull__in=_of_ended_pulls(before)), "PULL_DETAIL_DAYS"),
+    Rule("resolved alerts", lambda before: Alert.objects.filter(status="resolved", resolved_at__lt=before),
+         kept=timedelta(days=90)),
     Rule("unreadable entries of earlier pulls",
          lambda before: Unreadable.objects.filter(search__pull__in=_superseded(before)), "PULL_DETAIL_DAYS"),
     Rule("earlier pulls", _superseded, "PULL_DAYS"),

@@ -79,6 +79,14 @@ class TestPulls:
         assert "/progress/" not in finished
         assert "http_403" in finished
 
+    def test_the_exchange_of_a_pull_that_is_not_complete_is_shown_and_taken_out(self, world, operator):
+        page = operator.get(links.page("pulls.pull", world.pull.pk)).content.decode()
+        assert "/Condition?patient=abc" in page
+        answer = operator.get(reverse("admin:pulls_pull_exchange", args=[quote(world.pull.pk)]))
+        assert answer.json()["calls"][0]["reason"] == "http_403"
+        assert "attachment" in answer.headers["Content-Disposition"]
+        assert (last_entry().action, last_entry().object_id) == ("pull.exchange_taken_out", world.pull.pk)
+
 
 class TestConnections:
     def test_disconnect_forgets_the_tokens(self, world, operator):

@@ -1,5 +1,6 @@
 """Rows of every kind for one organisation, made the way the product makes them, and members of staff by role."""
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -24,13 +25,14 @@ from pulls.actions import queue_pull
 from pulls.claims import claim
 from pulls.exports.actions import create_destination
 from pulls.exports.models import Destination
-from pulls.models import Pull, Record, Search
+from pulls.models import Exchange, Pull, Record, Search
 from pulls.records import data_key, seal_body
 from pulls.settle import settle
 from tests.factories import STAFF, make_endpoint, make_organization
 from webhooks.models import Delivery, Endpoint, Event
 
 BODY = b'{"resourceType":"Observation","id":"bp-1","status":"final","valueQuantity":{"value":120.50}}'
+REFUSED = {"url": "/Condition?patient=abc", "verdict": "refused", "status": 403, "reason": "http_403", "elapsed_ms": 12}
 BASE_URL = "https://fhir.portal-{}.example/r4"
 _numbers = count(1)
 
@@ -167,6 +169,9 @@ def pulled(connection: Connection) -> tuple[Pull, Record]:
         body=seal_body(data_key(connection.patient), BODY, **name), size=len(BODY), **name,
     )  # fmt: skip
     settle(pull)
+    exchange = Exchange(pull=pull, calls=1)
+    exchange.told = json.dumps({"calls": [REFUSED]})
+    exchange.replace()
     pull.refresh_from_db()
     return pull, record
 

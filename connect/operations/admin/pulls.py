@@ -1,11 +1,13 @@
 """Pulls, with every search's progress moving while one runs."""
 
-from django.contrib import admin
+import json
+
+from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
-from django.http import Http404
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path, reverse
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from connect.operations import labels, links
@@ -14,7 +16,7 @@ from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import Declined, confirmed
 from pulls.actions import cancel_pulls, queue_pull
-from pulls.models import Pull, Search
+from pulls.models import Exchange, Pull, Search
 
 
 @admin.register(Pull)
@@ -38,7 +40,7 @@ class PullAdmin(OperationsAdmin):
         "finished_at", "took", "manifest_sha256",
     )  # fmt: skip
     readonly_fields = ("portal_link", "took")
-    actions_detail = ("retry", "cancel")
+    actions_detail = ("retry", "cancel", "exchange")
 
     @display(description="Portal")
     def portal(self, pull):
@@ -77,6 +79,21 @@ class PullAdmin(OperationsAdmin):
         self.note(request, "pull.canceled", pull)
         return "The pull is canceled."
 
+    @action(description="Exchange", icon="download", permissions=["run_pulls"], url_path="exchange")
+    def exchange(self, request, object_id):
+        """What was asked and answered, every value replaced, as a file: to send on, or to play again in a test."""
+        pull = self.row(request, object_id)
+        if pull is None or not self.has_view_permission(request, pull):
+            raise Http404
+        kept = Exchange.objects.filter(pull=pull).first()
+        if kept is None:
+            messages.info(request, "No exchange is kept: the pull has had every type, or has not asked yet.")
+            return HttpResponseRedirect(self.page_of(pull))
+        self.note(request, "pull.exchange_taken_out", pull)
+        answer = HttpResponse(kept.told, content_type="application/json")
+        answer["Content-Disposition"] = f'attachment; filename="exchange-{pull.pk}.json"'
+        return answer
+
     def get_urls(self):
         progress = self.admin_site.admin_view(self.progress)
         return [path("<path:object_id>/progress/", progress, name="pulls_pull_progress"), *super().get_urls()]
@@ -90,7 +107,7 @@ class PullAdmin(OperationsAdmin):
 
     def panels(self, request, pull):
         shown = [advice] if (advice := advise(pull)) else []
-        return [*shown, progress_table(pull), panels.Timeline("What happened", story(pull))]
+        return [*shown, progress_table(pull), panels.Timeline("What happened", story(pull)), *answers_table(pull)]
 
 
 def progress_table(pull: Pull) -> panels.Table:
@@ -105,6 +122,23 @@ def progress_table(pull: Pull) -> panels.Table:
         empty="The plan is not made yet." if pull.is_open else "Nothing was asked for.",
         note=f"{pull.get_status_display()}: {pull.total} new or changed, {pull.errors} types could not be had.",
     )  # fmt: skip
+
+
+def answers_table(pull: Pull) -> list:
+    """What the portal answered where it did not answer well; without a word about the patient."""
+    kept = Exchange.objects.filter(pull=pull).first()
+    if kept is None:
+        return []
+    calls = [call for call in json.loads(kept.told)["calls"] if call["verdict"] != "ok"]
+    return [
+        panels.Table(
+            "What the portal answered", ("Asked for", "Status", "Meaning", "Reason", "Took"),
+            [(call["url"], call["status"] or "–", labels.badge(call["verdict"], "warning"), call["reason"],
+              labels.duration(call["elapsed_ms"])) for call in calls[: panels.SHOWN]],
+            empty="Every answer that is kept was well.",
+            note=f"{kept.calls} calls are kept; every value is replaced. “Exchange” takes them all out.",
+        )
+    ]  # fmt: skip
 
 
 def fetched(search: Search) -> str:
