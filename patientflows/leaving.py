@@ -60,6 +60,7 @@ def leave_for_portal(*, flow: PatientFlow, source: Source, browser_secret: str, 
         state=state,
         verifier=verifier,
         nonce=nonce,
+        extra=source.overrides.get("authorization_parameters"),
     )
 
 

@@ -1,7 +1,7 @@
 """Carrying out revocations (RFC 7009): claimed by lease, repeated until the portal has answered or a week is over."""
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
@@ -20,21 +20,23 @@ log = structlog.get_logger(__name__)
 
 BATCH = 24
 THREADS = 12
-# Two rounds of calls that take the 30 s of outbound.PORTAL_TOKEN each, with room.
-LEASE = timedelta(seconds=120)
+# One portal's share in turn, each call with the 30 s of outbound.PORTAL_TOKEN, with room.
+LEASE = timedelta(seconds=180)
 CANDIDATES = 500
 PER_SOURCE = 4
 
 
 def revoke_due() -> bool:
-    """Carry out what is due, one batch; True when there may be more."""
-    claimed = claim(_fair_share())
-    prepared = [(revocation, _credentials(revocation)) for revocation in claimed]
+    """Carry out what is due, one batch; True when there may be more. Portals side by side, one portal's in turn: some
+    stumble over both tokens of a grant at once."""
+    by_source = defaultdict(list)
+    for revocation in claim(_fair_share()):
+        by_source[revocation.source_id].append((revocation, _credentials(revocation)))
     with ThreadPoolExecutor(THREADS, thread_name_prefix="revoke") as threads:
-        outcomes = list(threads.map(lambda pair: _ask(*pair), prepared))
-    for revocation, error in zip(claimed, outcomes, strict=True):
-        settle(revocation, error)
-    return bool(claimed)
+        for outcomes in threads.map(_ask_all, by_source.values()):
+            for revocation, error in outcomes:
+                settle(revocation, error)
+    return bool(by_source)
 
 
 def _due():
@@ -46,7 +48,7 @@ def _due():
 def _fair_share() -> list[str]:
     """The longest due, a few a source: one dead portal's do not hold up the others'."""
     chosen, share = [], Counter()
-    for pk, source_id in _due().order_by("due_at").values_list("pk", "source_id")[:CANDIDATES]:
+    for pk, source_id in _due().order_by("due_at", "pk").values_list("pk", "source_id")[:CANDIDATES]:
         if share[source_id] < PER_SOURCE and len(chosen) < BATCH:
             share[source_id] += 1
             chosen.append(pk)
@@ -57,7 +59,7 @@ def _fair_share() -> list[str]:
 def claim(ids: list[str]) -> list[Revocation]:
     """Lease those of them that no worker holds."""
     due = _due().select_for_update(skip_locked=True, of=("self",)).filter(pk__in=ids)
-    rows = list(due.select_related("registration", "source").order_by("due_at"))
+    rows = list(due.select_related("registration", "source").order_by("due_at", "pk"))
     until = timezone.now() + LEASE
     Revocation.objects.filter(pk__in=[row.pk for row in rows]).update(
         fence=F("fence") + 1, leased_until=until, due_at=until
@@ -72,6 +74,10 @@ def _credentials(revocation: Revocation) -> ClientCredentials | None:
         return registrations.credentials_or_fault(revocation.registration)
     except PortalMisconfigured:
         return None
+
+
+def _ask_all(prepared: list) -> list[tuple[Revocation, SmartError | None]]:
+    return [(revocation, _ask(revocation, credentials)) for revocation, credentials in prepared]
 
 
 def _ask(revocation: Revocation, credentials: ClientCredentials | None) -> SmartError | None:

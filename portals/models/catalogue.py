@@ -67,7 +67,7 @@ class Source(models.Model):
     overrides = models.JSONField(
         default=dict, blank=True,
         help_text="What this portal needs: scopes, smart_version, patient_from_fhir_user, page_size, plan, quiet_hours"
-        ", token_requests_per_minute.",
+        ", token_requests_per_minute, authorization_parameters.",
     )  # fmt: skip
     configuration = models.JSONField(null=True, blank=True, editable=False, help_text="Its discovery document, cached.")
     configured_at = models.DateTimeField(null=True, editable=False)

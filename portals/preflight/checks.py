@@ -126,7 +126,7 @@ def _authorization(facts: Facts, configuration: SmartConfiguration) -> str:
     url = authorization.authorization_request(
         configuration, client_id=facts.credentials.client_id if facts.credentials else "", scope=scope,
         redirect_uri=facts.redirect_uri, state=authorization.new_state(), verifier=authorization.new_verifier(),
-        nonce=authorization.new_nonce(),
+        nonce=authorization.new_nonce(), extra=facts.extra,
     )  # fmt: skip
     try:
         answer = outbound.request("GET", url, headers={"Accept": "text/html"}, policy=STAY, route="authorize")

@@ -19,6 +19,7 @@ class Facts:
     redirect_uri: str
     own_scope: str
     smart_version: str | None
+    extra: dict
     credentials: ClientCredentials | None
     missing: str
     jwks_uri: str
@@ -34,7 +35,8 @@ def facts_of(preflight: Preflight) -> Facts:
     return Facts(
         fhir_base_url=source.fhir_base_url, redirect_uri=registrations.redirect_uri(registration),
         own_scope=source.overrides.get("scopes") or registration.scopes,
-        smart_version=source.overrides.get("smart_version"), credentials=credentials, missing=missing,
+        smart_version=source.overrides.get("smart_version"),
+        extra=source.overrides.get("authorization_parameters") or {}, credentials=credentials, missing=missing,
         jwks_uri=registrations.jwks_uri(), key_ids=tuple(registration.key_ids),
         is_fresh=(timezone.now() - registration.created_at).days < FRESH_FOR_DAYS,
         never_renewable=_never_renewable(preflight),

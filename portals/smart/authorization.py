@@ -54,8 +54,13 @@ def authorization_request(
     state: str,
     verifier: str,
     nonce: str | None = None,
+    extra: dict[str, str] | None = None,
 ) -> str:
-    """The URL that takes the patient's browser to the portal. `nonce` is sent only when openid is asked for."""
+    """The URL that takes the patient's browser to the portal. `nonce` is sent only when openid is asked for.
+
+    extra: what this portal wants besides (`prompt=consent` for a refresh token, OpenID Connect Core 11); never in place
+    of ours.
+    """
     ours = {
         "response_type": "code",
         "client_id": client_id,
@@ -68,7 +73,7 @@ def authorization_request(
     }
     if nonce and "openid" in scope.split():
         ours["nonce"] = nonce
-    return with_parameters(configuration.authorization_endpoint or "", ours)
+    return with_parameters(configuration.authorization_endpoint or "", (extra or {}) | ours)
 
 
 def with_parameters(url: str, parameters: dict[str, str]) -> str:

@@ -104,7 +104,7 @@ def test_tok_secret_post(portal):
     assert "authorization" not in sent.headers
 
 
-@pytest.mark.parametrize("algorithm", ["ES384", "RS384"], ids=["es384", "rs384"])
+@pytest.mark.parametrize("algorithm", ["ES384", "RS384"], ids=["tok-pkjwt-es384", "tok-pkjwt-rs384"])
 def test_tok_pkjwt(portal, key_pairs, algorithm, time_machine):
     time_machine.move_to("2026-04-25T14:30:00Z")
     answered(portal, pkjwt(key_pairs, algorithm))

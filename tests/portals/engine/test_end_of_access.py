@@ -31,9 +31,7 @@ def test_rev_both_tokens(world):
     actions.disconnect(connection=connection, by=STAFF)
     world.portal.on("/revoke", Answer(200))
     revoke_all()
-    assert sorted(
-        (request.form for request in world.portal.to("/revoke")), key=lambda form: form["token"], reverse=True
-    ) == [
+    assert [request.form for request in world.portal.to("/revoke")] == [
         {"token": "rt-1", "token_type_hint": "refresh_token"},
         {"token": "at-1", "token_type_hint": "access_token"},
     ]
@@ -59,7 +57,7 @@ def test_rev_503_local_tokens_gone_now_and_the_rest_in_the_background(world, tim
     time_machine.shift(200)
     while revoke.revoke_due():
         pass
-    assert list(waiting.values_list("last_error", "due_at", "attempts", "leased_until")) == []
+    assert not waiting.all().exists()
 
 
 def test_rev_is_given_up_after_a_week(world):
