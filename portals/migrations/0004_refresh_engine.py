@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='source',
             name='overrides',
-            field=models.JSONField(blank=True, default=dict, help_text='What this portal needs: scopes, smart_version, patient_from_fhir_user, page_size, plan, quiet_hours, token_requests_per_minute.'),
+            field=models.JSONField(blank=True, default=dict, help_text='What this portal needs: scopes, smart_version, patient_from_fhir_user, page_size, plan, quiet_hours, token_requests_per_minute, authorization_parameters.'),
         ),
         migrations.CreateModel(
             name='Advance',

@@ -27,8 +27,7 @@ ELSEWHERE = {
     "test_two_callbacks_at_once_spend_the_code_once_and_connect_once",
     "cb-no-open-redirect": "security/test_callback.py::"
     "test_the_way_back_is_the_one_the_app_gave_whatever_the_request_says",
-    "tok-verifier-sent": "portals/conformance/test_token_request.py::"
-    "test_tok_same_redirect_uri_and_tok_verifier_sent",
+    "tok-verifier-sent": "portals/conformance/test_token_request.py::test_tok_same_redirect_uri_and_tok_verifier_sent",
     "sec-tls-verify": "connect/test_outbound_tls.py::test_sec_tls_verify",
     "cb-referrer": "patientflows/test_policy.py::test_no_frame_no_referrer_no_sniffing_no_keeping",
 }
@@ -54,9 +53,7 @@ def has_a_test(case: str) -> bool:
         return name in names
     words = "test_" + case.replace("-", "_")
     portals = {path: each for path, each in tests_by_file().items() if path.startswith("portals/")}
-    return any(
-        any(name.startswith(words) for name in names) or f'"{case}"' in text for names, text in portals.values()
-    )
+    return any(any(name.startswith(words) for name in names) or f'"{case}"' in text for names, text in portals.values())
 
 
 def cases() -> list[str]:
