@@ -36,7 +36,8 @@ class SearchTarget(Target):
         self.search = search
         self.base = pull.connection.source.fhir_base_url
         self.misread = 0
-        rows = list(Page.objects.filter(search=search).values_list("url_hash", "keys"))
+        pages = Page.objects.filter(search=search) if search.pages else Page.objects.none()
+        rows = list(pages.values_list("url_hash", "keys"))
         self.seen = {bytes(url_hash) for url_hash, _ in rows}
         self.seen_contents = {bytes(keys) for _, keys in rows if keys}
 

@@ -4,8 +4,10 @@ It runs the sandbox app and nothing else of Connect, on a database of its own be
 """
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -16,6 +18,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 
+from portals.sandbox.generate import generate
 from tests.journeys.stack import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +34,8 @@ class Sandbox:
         environment = os.environ | {
             "SANDBOX_DATA_DIR": str(folder), "SANDBOX_BUNDLES": bundles, "SANDBOX_HUGE_RESOURCES": str(huge),
         }  # fmt: skip
+        if not bundles:
+            _bring_patients(folder)
         self.log = folder / "sandbox.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
@@ -62,6 +67,13 @@ class Sandbox:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(10)
+
+
+def _bring_patients(folder: Path) -> None:
+    """The generated patients, made once a machine: they are the same each time."""
+    made = Path(tempfile.gettempdir()) / f"connect-test-patients-{os.getuid()}"
+    generate(made)
+    shutil.copytree(made, folder / "generated", dirs_exist_ok=True)
 
 
 class _Server(ThreadingMixIn, WSGIServer):
