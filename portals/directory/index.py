@@ -13,7 +13,7 @@ import tantivy
 
 from portals.directory.addresses import registrable_domain
 from portals.directory.documents import Location, SearchDocument
-from portals.directory.normalize import name_key, words
+from portals.directory.normalize import acronym_in, name_key, words
 from portals.directory.places import STATES, state_code, state_of_zip, zip5
 from portals.directory.vocabulary import Vocabulary, index_of
 
@@ -167,10 +167,11 @@ def host_of(address: str) -> str:
 
 def _variants(document: SearchDocument) -> tuple[Variant, ...]:
     name = Variant("name", document.name, name_key(document.name))
-    if not document.aliases and not document.brand:
+    aliases = [*document.aliases, acronym_in(document.name)] if "(" in document.name else document.aliases
+    if not aliases and not document.brand:
         return (name,)
     variants, seen = [name], {name.key}
-    for kind, text in [*(("alias", alias) for alias in document.aliases), ("brand", document.brand)]:
+    for kind, text in [*(("alias", alias) for alias in aliases), ("brand", document.brand)]:
         key = name_key(text)
         if key and key not in seen:
             seen.add(key)

@@ -47,6 +47,7 @@ _WEAK_AT_END = CREDENTIALS | PORTAL_WORDS
 _JOINED_LETTERS = LEGAL_FORMS | TITLES | CREDENTIALS
 
 _DOTTED_LETTERS = re.compile(r"(?<=\b\w)\.(?=\w\b)")
+_BRACKETED = re.compile(r"\(([A-Z]{3,7})\)")
 _DROPPED = {ord(c): None for c in "'’‘`´"}
 _PUNCTUATION = {ord(c): " " for c in '!"#$%()*,-./:;<=>?@[\\]^_{|}~–—“”•·®™'} | {ord("&"): " and ", ord("+"): " and "}
 _FOLDING = _DROPPED | _PUNCTUATION
@@ -111,3 +112,15 @@ def telling(all_words: list[str]) -> list[str]:
 def name_key(text: str) -> str:
     """Two names with the same key are the same name: `"The Mayo Clinic, Inc."` → `"mayo clinic"`."""
     return " ".join(telling(words(text)))
+
+
+def acronym_in(name: str) -> str:
+    """What a name says of itself in brackets: `"Children's Hospital of Orange County (CHOC)"` → `"CHOC"`; else `""`.
+
+    Only the initials of the words before it count: lists put states and remarks into brackets too.
+    """
+    match = _BRACKETED.search(name)
+    if not match:
+        return ""
+    said = [word for word in fold(name[: match.start()]).split() if word not in GRAMMAR and word != "and"]
+    return match[1] if "".join(word[0] for word in said) == match[1].lower() else ""

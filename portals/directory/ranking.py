@@ -8,7 +8,7 @@ from portals.directory.documents import Hit, Near, Reason, Why
 from portals.directory.index import CatalogueIndex, Place, Variant, state_mark
 from portals.directory.query import Slot, Understood
 
-EXACT, PREFIX, ALIAS, BRAND, FORGIVEN = 5.0, 4.0, 3.0, 2.0, 0.0
+EXACT, EXACT_ALIAS, PREFIX, ALIAS, BRAND, FORGIVEN = 5.0, 4.5, 4.0, 3.0, 2.0, 0.0
 RECOMMENDED = 10.0
 # Below this share of the query's telling words a listing is no answer.
 LEAST_COVERAGE = 0.5
@@ -93,6 +93,8 @@ class Ranking:
         if key.startswith(self._query.keys):
             if variant.kind == "name" and key == self._query.keys[0]:
                 return EXACT
+            if variant.kind == "alias" and key == self._query.keys[0]:
+                return EXACT_ALIAS
             return _TIERS[variant.kind] + WHOLE_WORDS * key.startswith(self._whole_words)
         squeezed = key.replace(" ", "")
         if not squeezed.startswith(self._squeezed):

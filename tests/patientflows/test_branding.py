@@ -6,6 +6,7 @@ import zlib
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.files.uploadedfile import SimpleUploadedFile
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
@@ -101,3 +102,43 @@ def test_the_preview_is_for_staff_and_its_buttons_lead_nowhere(client, organizat
     assert "This is a preview" in answer.content.decode()
     assert organization.name in answer.content.decode()
     assert client.get("/c/preview").status_code == 404
+
+
+@pytest.fixture
+def admin(client, db):
+    client.force_login(get_user_model().objects.create_superuser("root"))
+    return client
+
+
+def filled(organization, **more) -> dict:
+    return {"name": organization.name, "slug": organization.slug, "colour": "#0b5cad"} | more
+
+
+def test_the_look_is_set_in_the_admin_and_leads_to_its_preview(admin, organization):
+    page = f"/admin/organizations/organization/{organization.pk}/change/"
+    assert f"/brand/{organization.slug}/preview" in admin.get(page).content.decode()
+    upload = SimpleUploadedFile("logo.jpg", picture("JPEG", (900, 300)), "image/jpeg")
+    said = {
+        "colour": "#ffff00", "new_logo": upload, "purpose": "to find help", "purpose_es": "para hallar ayuda",
+        "support_contact": "help@example.org", "privacy_url": "https://example.org/privacy", "button_label": "Example",
+    }  # fmt: skip
+    assert admin.post(page, filled(organization, **said)).status_code == 302
+    organization.refresh_from_db()
+    assert bytes(organization.logo).startswith(b"\x89PNG")
+    preview = admin.get(f"/brand/{organization.slug}/preview").content.decode()
+    for shown in (
+        "to find help",
+        "help@example.org",
+        "https://example.org/privacy",
+        f"/brand/{organization.slug}/logo",
+    ):
+        assert shown in preview
+
+
+def test_a_bad_logo_or_colour_is_refused_in_the_admin(admin, organization):
+    page = f"/admin/organizations/organization/{organization.pk}/change/"
+    bad = SimpleUploadedFile("logo.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml")
+    assert "must be a PNG" in admin.post(page, filled(organization, new_logo=bad)).content.decode()
+    assert "A colour such as" in admin.post(page, filled(organization, colour="red;}")).content.decode()
+    organization.refresh_from_db()
+    assert (organization.logo, organization.colour) == (None, "#0b5cad")

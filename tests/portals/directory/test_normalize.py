@@ -2,7 +2,7 @@
 
 import pytest
 
-from portals.directory.normalize import name_key, words
+from portals.directory.normalize import acronym_in, name_key, words
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,18 @@ def test_a_name_of_nothing_but_common_words_keeps_them():
 
 def test_states_keep_their_s():
     assert words("Texas Kansas Arkansas") == ["texas", "kansas", "arkansas"]
+
+
+@pytest.mark.parametrize(
+    ("name", "acronym"),
+    [
+        ("Children's Hospital of Orange County (CHOC)", "CHOC"),
+        ("University of Pittsburgh Medical Center (UPMC)", "UPMC"),
+        ("Halifax OBGYN (TERMED)", ""),
+        ("Laughlin Walk-In Care (NV)", ""),
+        ("Mayo Clinic", ""),
+        ("(ABC)", ""),
+    ],
+)
+def test_an_acronym_in_brackets_is_another_name_when_it_is_the_initials(name, acronym):
+    assert acronym_in(name) == acronym

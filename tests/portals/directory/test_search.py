@@ -62,7 +62,7 @@ def names(hits):
         ("cleavlend clinc", "Cleveland Clinic", "similar_spelling"),
         ("kaizer hawaii", "Kaiser Permanente Hawaii", "similar_spelling"),
         ("univ of pitsburgh med ctr", "University of Pittsburgh Medical Center (UPMC)", "similar_spelling"),
-        ("upmc", "University of Pittsburgh Medical Center (UPMC)", "words"),
+        ("upmc", "University of Pittsburgh Medical Center (UPMC)", "alias"),
         ("mayo phoenix", "Mayo Clinic Arizona", "place"),
         ("mayo 85054", "Mayo Clinic Arizona", "place"),
         ("natoli", "Natoli, B / Natoli, L", "name_prefix"),
