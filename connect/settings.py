@@ -125,6 +125,7 @@ MIDDLEWARE = [
     "connect.request_id.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "connect.security_headers.SecurityHeadersMiddleware",
+    "connect.shedding.SheddingMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -200,6 +201,9 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = EMBEDDED
 MEDIA_ROOT = DATA_DIR / "media"
 DOCS_ROOT = Path(env.str("DOCS_ROOT", str(BASE_DIR / "site")))
+
+# Threads of a web process (bin/connect passes the same number to gunicorn); all but two work at a time.
+WEB_THREADS = env.int("WEB_THREADS", 12)
 
 # --- Security headers ----------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = HTTPS and env.bool("SECURE_SSL_REDIRECT", True)

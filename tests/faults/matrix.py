@@ -4,7 +4,11 @@ import os
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+
+import psycopg
+import requests
 
 from tests.faults.installation import NAME, Installation
 
@@ -69,6 +73,23 @@ def serialisation_failures(installation: Installation, chance: random.Random) ->
     time.sleep(6)
     installation.cluster.execute(NAME, f"ALTER DATABASE {NAME} RESET default_transaction_isolation")
     installation.cluster.cut_connections(NAME)
+
+
+def database_stalled(installation: Installation, chance: random.Random) -> None:
+    """A table that every request reads is locked for some seconds, while sixty clients ask."""
+    with psycopg.connect(installation.cluster.url(NAME)) as database:
+        database.execute("LOCK TABLE organizations_apikey IN ACCESS EXCLUSIVE MODE")
+        with ThreadPoolExecutor(60) as clients:
+            asked = [clients.submit(installation.ask, "GET", "/patients") for _ in range(60)]
+            time.sleep(3)
+            began = time.monotonic()
+            assert requests.get(f"{installation.base_url}/health", timeout=10).status_code == 200
+            assert time.monotonic() - began < 5, "/health waited for the database"
+            time.sleep(3)
+            database.rollback()
+            statuses = {call.result().status_code for call in asked}
+    assert statuses <= {200, 429}, statuses
+    assert 429 in statuses, "nothing was shed"
 
 
 def redis_flushed(installation: Installation, chance: random.Random) -> None:
@@ -175,6 +196,7 @@ FAULTS = (
     Fault("database crashed", database_crashed, "500 while it is away; work goes on after its lease"),
     Fault("database restarted", database_restarted, "500 while it is away; work goes on after its lease"),
     Fault("serialisation failures", serialisation_failures, "the transaction is repeated by whoever asked"),
+    Fault("database stalled", database_stalled, "429 with Retry-After past the threads; /health answers"),
     Fault("Redis flushed", redis_flushed, "wake-ups are lost: sweeps find the work within seconds", is_short=True),
     Fault("Redis restarted", redis_restarted, "wake-ups are lost: sweeps find the work within seconds"),
     Fault("Redis gone", redis_gone, "requests go on; work waits until it is back"),

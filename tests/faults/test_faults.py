@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults import services
-from tests.faults.installation import Installation
+from tests.faults.installation import NAME, Installation
+from tests.faults.invariants import Broken, everything_holds
 from tests.faults.matrix import FAULTS
+from tests.faults.patients import begin
 from tests.faults.run import inflict
 
 pytestmark = [
@@ -36,3 +38,14 @@ def installation():
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.is_short], ids=lambda fault: fault.name)
 def test_after_it_everything_still_holds(installation, fault):
     inflict(installation, fault, random.Random(fault.name), patients=2)
+
+
+def test_damage_would_be_noticed(installation):
+    """The invariants can fail: one record less, and they do."""
+    ((story, thread),) = begin(installation, ["p-damaged"])
+    thread.join(120)
+    everything_holds(installation, [story])
+    taken = "DELETE FROM pulls_record WHERE resource_id = 'p-damaged-3' AND resource_type = 'Condition'"
+    installation.cluster.execute(NAME, taken)
+    with pytest.raises(Broken, match="79 of 80 resources"):
+        everything_holds(installation, [story])
