@@ -28,6 +28,9 @@ def databases():
             database.execute(f'CREATE DATABASE "{name}"')
         with psycopg.connect(f"{server}/{names[0]}") as original:
             original.execute("CREATE TABLE kept (what text); INSERT INTO kept VALUES ('all of it')")
+            original.execute(
+                "CREATE TABLE organizations_datakey (patient_id text); INSERT INTO organizations_datakey VALUES ('p')"
+            )
         yield names
         for name in names:
             database.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
@@ -51,6 +54,18 @@ def test_what_was_dumped_is_restored(databases, tmp_path):
     assert restored.returncode == 0, restored.stderr
     with psycopg.connect(f"{services.POSTGRES_URL.rpartition('/')[0]}/{empty}") as database:
         assert database.execute("SELECT what FROM kept").fetchall() == [("all of it",)]
+        assert database.execute("SELECT patient_id FROM organizations_datakey").fetchall() == [("p",)]
+
+
+@needs_postgres
+def test_a_dump_without_the_data_keys_is_not_restored(databases, tmp_path):
+    original, empty = databases
+    run("backup", PGDATABASE=original, BACKUP_DIR=str(tmp_path))
+    (tmp_path / "data-keys.dump").unlink()
+    (dump,) = tmp_path.glob("connect-*.dump")
+    refused = run("restore", str(dump), PGDATABASE=empty)
+    assert refused.returncode != 0
+    assert "no data keys" in refused.stderr
 
 
 @needs_postgres

@@ -1,7 +1,5 @@
-"""Backup, restore and what a backup can no longer say: with pg_dump and pg_restore, on databases of this test's own.
-
-The procedure is the one of docs/reliability.md, command by command.
-"""
+"""Backup, restore and what a backup can no longer say: with deploy/backup's own scripts, as docs/operations/backup.md says,
+on databases of this test's own."""
 
 import json
 import os
@@ -21,6 +19,7 @@ from patientflows.patients import erase_patient
 from tests.world import make_world
 
 ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "deploy" / "backup"
 
 pytestmark = [
     pytest.mark.skipif(database.vendor != "postgresql", reason="pg_dump speaks to PostgreSQL"),
@@ -34,28 +33,30 @@ def url(name: str) -> str:
     return f"postgres://{settings['USER']}@{settings['HOST']}:{settings['PORT'] or 5432}/{name}"
 
 
-def run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
 class Backup:
-    """The two files: everything but the data keys, which is kept; and the newest data keys, which alone are kept."""
+    """The operator's own scripts, on a folder of this test's own."""
 
     def __init__(self, folder: Path):
-        self.everything, self.keys = str(folder / "connect.dump"), str(folder / "keys.dump")
-        self.source = url(database.settings_dict["NAME"])
+        self.folder = folder
 
-    def take(self) -> None:
-        run("pg_dump", "-Fc", "--exclude-table-data=organizations_datakey", "-f", self.everything, self.source)
-        self.take_keys()
+    def take(self) -> Path:
+        """The new dump; the file of the newest keys lies beside it."""
+        before = set(self.folder.glob("connect-*.dump"))
+        while set(self.folder.glob("connect-*.dump")) == before:  # a dump is named for its second
+            self._run("backup", database.settings_dict["NAME"], BACKUP_DIR=str(self.folder))
+        return (set(self.folder.glob("connect-*.dump")) - before).pop()
 
-    def take_keys(self) -> None:
-        run("pg_dump", "-Fc", "--data-only", "--table=organizations_datakey", "-f", self.keys, self.source)
+    def restore(self, dump: Path, name: str, *keys: str) -> None:
+        self._run("restore", name, str(dump), *keys)
 
-    def restore(self, name: str) -> None:
-        run("pg_restore", "--no-owner", "--exit-on-error", "-d", url(name), self.everything)
-        run("pg_restore", "--no-owner", "--exit-on-error", "-d", url(name), self.keys)
+    def _run(self, script: str, name: str, *arguments: str, **more: str) -> None:
+        at = database.settings_dict
+        address = {"PGHOST": at["HOST"], "PGUSER": at["USER"], "PGPORT": str(at["PORT"] or 5432), "PGDATABASE": name}
+        done = subprocess.run(
+            [str(SCRIPTS / script), *arguments], env={**os.environ, **address, **more}, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture
@@ -124,10 +125,10 @@ def look_at(name: str) -> dict:
 @pytest.mark.timeout(120)
 def test_a_restored_backup_is_whole_and_who_was_erased_since_stays_erased(world, organization, backup, restored):
     make_world(organization, "production", patient_id="stays")
-    backup.take()
+    dump = backup.take()
     erase_patient(patient=world.patient, by=SYSTEM)
-    backup.take_keys()
-    backup.restore(restored)
+    backup.take()
+    backup.restore(dump, restored)
     told = look_at(restored)
     assert "Observation" in told["stays"][0]
     assert told["erased"] == "unreadable"
@@ -135,14 +136,11 @@ def test_a_restored_backup_is_whole_and_who_was_erased_since_stays_erased(world,
 
 
 @pytest.mark.timeout(120)
-def test_keys_older_than_the_backup_erase_nobody(world, organization, backup, restored):
-    backup.take_keys()
-    old_keys = backup.keys
-    make_world(organization, "production", patient_id="newer")
-    backup.keys = f"{old_keys}.new"
+def test_keys_older_than_the_backup_erase_nobody(world, organization, backup, restored, tmp_path):
     backup.take()
-    backup.keys = old_keys
-    backup.restore(restored)
+    old_keys = shutil.copy(tmp_path / "data-keys.dump", tmp_path / "old-keys.dump")
+    make_world(organization, "production", patient_id="newer")
+    backup.restore(backup.take(), restored, str(old_keys))
     told = look_at(restored)
     assert "older than the backup" in told["erase_again"]
     assert told["patients"] == ["newer", "p-1"]
