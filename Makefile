@@ -1,9 +1,10 @@
 # Connect's commands. `make demo` and `make test` need nothing but Python 3.11 and make; the rest is installed below .venv.
 .DEFAULT_GOAL := help
-.PHONY: faults help demo test test-sqlite test-postgres lint format migrations lock docs printed diagrams pictures clean
+.PHONY: bench bench-quick faults help demo test test-sqlite test-postgres lint format migrations lock docs printed diagrams pictures clean
 
 PYTHON ?= python3
 FAULTS ?=
+BENCH ?=
 export PORT ?= 8000
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -37,6 +38,12 @@ test-postgres: $(STAMP)  ## the suite on PostgreSQL and Redis (POSTGRES_TEST_URL
 
 faults: $(STAMP)  ## every fault on the real stack, several times, with a table (FAULTS="--times 1 --only worker")
 	$(BIN)/python -m tests.faults.run $(FAULTS)
+
+bench: $(STAMP)  ## measure, on PostgreSQL and Redis, and keep the figures in bench/results (BENCH="flows --quick")
+	$(BIN)/python -m bench $(BENCH)
+
+bench-quick: $(STAMP)  ## the benches in small: they must run, not reach figures
+	$(BIN)/python -m bench --quick --json "$${TMPDIR:-/tmp}/connect-bench.json"
 
 lint: $(STAMP)  ## style, import directions, types, forgotten migrations
 	$(BIN)/ruff check .
