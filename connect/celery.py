@@ -27,11 +27,21 @@ def keep_our_logging(**kwargs):
     """Django has configured logging already; Celery shall not do it again."""
 
 
+@signals.before_task_publish.connect
+def send_the_request_along(headers=None, **kwargs):
+    """The task's log lines name the request that woke it, from task to task."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    if request_id and headers is not None:
+        headers["request_id"] = request_id
+
+
 @signals.task_prerun.connect
 def name_the_task(task_id=None, task=None, **kwargs):
-    structlog.contextvars.bind_contextvars(task_id=task_id, task=task.name)
+    request_id = task.request.get("request_id") or (task.request.headers or {}).get("request_id")
+    named = {"request_id": request_id} if request_id else {}
+    structlog.contextvars.bind_contextvars(task_id=task_id, task=task.name, **named)
 
 
 @signals.task_postrun.connect
 def forget_the_task(**kwargs):
-    structlog.contextvars.unbind_contextvars("task_id", "task")
+    structlog.contextvars.unbind_contextvars("task_id", "task", "request_id")

@@ -50,6 +50,11 @@ def revoke_key(*, key: ApiKey, by: Actor) -> None:
     _record("api_key.revoked", key, by)
 
 
+def note_use(key: ApiKey) -> None:
+    """The key's first use of a day is an entry of the audit log."""
+    _record("api_key.used", key, Actor("api_key", key.pk))
+
+
 def _record(action: str, key: ApiKey, by: Actor, **detail) -> None:
     record(
         action=action, by=by, organization_id=key.organization_id, environment=key.environment,

@@ -4,6 +4,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 
 from connect.crypto import token_hash
 from connect.errors import ExpiredApiKey, InvalidApiKey, MissingApiKey
+from connect.organizations.actions import note_use
 from connect.organizations.models import ApiKey
 
 
@@ -28,5 +29,6 @@ def find_key(secret: str) -> ApiKey:
         raise InvalidApiKey() from None
     if key.is_expired:
         raise ExpiredApiKey()
-    key.used()
+    if key.used():
+        note_use(key)
     return key

@@ -137,11 +137,13 @@ class ApiKey(models.Model):
     def is_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
 
-    def used(self) -> None:
-        """Note the use, at most once a minute: key use is a fact to look up, not a write a request."""
-        now = timezone.now()
-        if self.last_used_at is None or now - self.last_used_at >= self.LAST_USED_GRAIN:
-            ApiKey.objects.filter(pk=self.pk).update(last_used_at=now)
+    def used(self) -> bool:
+        """Note the use, at most once a minute; True for the first one of a day (UTC), however many race."""
+        now, before = timezone.now(), self.last_used_at
+        if before is not None and now - before < self.LAST_USED_GRAIN:
+            return False
+        noted = ApiKey.objects.filter(pk=self.pk, last_used_at=before).update(last_used_at=now) == 1
+        return noted and (before is None or before.date() < now.date())
 
     def expire(self, at) -> bool:
         """End the key then, unless it ends sooner; False if it works no more."""
