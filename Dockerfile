@@ -12,8 +12,10 @@ FROM ${PYTHON} AS docs
 COPY requirements-docs.lock .
 RUN pip install --no-cache-dir --require-hashes -r requirements-docs.lock
 WORKDIR /src
-COPY mkdocs.yml ./
+COPY mkdocs.yml .env.example ./
 COPY docs docs
+COPY clients/python/README.md clients/python/README.md
+COPY deploy/monitoring deploy/monitoring
 COPY clients/python/README.md clients/python/README.md
 RUN NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict --site-dir /site
 

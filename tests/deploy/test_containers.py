@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
@@ -51,6 +52,21 @@ def test_the_image_runs_as_a_user_without_rights_and_checks_its_health():
 def test_what_the_image_copies_is_there():
     sources = re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", DOCKERFILE, re.MULTILINE)
     assert [name for line in sources for name in line.split() if not (ROOT / name).exists()] == []
+
+
+def test_the_site_is_built_from_what_the_image_copies_for_it(tmp_path):
+    stage = DOCKERFILE.partition(" AS docs\n")[2].partition("\nFROM ")[0]
+    for names in re.findall(r"^COPY (.+) \S+$", stage, re.MULTILINE):
+        for name in names.split():
+            target = tmp_path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, target)
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path / "site")],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
 
 
 @pytest.mark.parametrize("needed", ["docs", "mkdocs.yml", "bin", "requirements.lock", "requirements-docs.lock"])

@@ -10,6 +10,7 @@ from connect.docs.printed import ROOT
 
 BLOCK = re.compile(r"^( *)```sh\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+SAMPLES = {sample.read_text() for sample in (ROOT / "docs" / "samples").rglob("*.sh")}
 TARGETS = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
 PROCESSES = set(re.findall(r"^([a-z]+)\)$", (ROOT / "bin" / "connect").read_text(), re.MULTILINE))
 # Programs that are not ours; what they do is tried by tests/deploy, or said on the page to be untried.
@@ -17,8 +18,9 @@ OTHERS = {"export", "curl", "docker", "kubectl", "cp", "createdb", "echo", "git"
 
 
 def lines_of(page) -> list[str]:
-    """The commands of a page's shell blocks, continued lines joined, without samples and comments."""
-    blocks = "\n".join(block.replace("\\\n", " ") for _, block in BLOCK.findall(page.read_text()))
+    """The commands of a page's shell blocks, continued lines joined, without comments and samples (which are run)."""
+    found = [block for _, block in BLOCK.findall(page.read_text()) if block not in SAMPLES]
+    blocks = "\n".join(block.replace("\\\n", " ") for block in found)
     lines = (line.strip() for line in blocks.splitlines())
     return [line for line in lines if line and "--8<--" not in line and not line.startswith("#")]
 
