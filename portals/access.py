@@ -32,8 +32,11 @@ class AccessToken:
 
 
 def access_token(connection_id: str) -> AccessToken:
-    """The token as its row has it now. Raises AccessLost."""
-    return _token_of(_row(connection_id))
+    """The token as its row has it now; that of a grant just taken over is fetched first. Raises AccessLost, SmartError."""
+    row = _row(connection_id)
+    if row.access_token is None and row.refresh_token is not None:
+        return fresh_access_token(connection_id, rejected_version=row.token_version)
+    return _token_of(row)
 
 
 def fresh_access_token(connection_id: str, *, rejected_version: int) -> AccessToken:

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import structlog
@@ -41,6 +42,16 @@ class PortalAway(Exception):
     def __init__(self, reason: str, until: datetime):
         super().__init__(reason)
         self.reason, self.until = reason, until
+
+
+@contextmanager
+def away_on_error():
+    """A token endpoint that fails: the portal is away until it may be asked again."""
+    try:
+        yield
+    except SmartError as error:
+        wait = timedelta(seconds=error.retry_after_seconds or 30)
+        raise PortalAway("token_endpoint_unavailable", timezone.now() + wait) from error
 
 
 class AccessRejected(Exception):
@@ -127,7 +138,8 @@ class PullRun:
 
     def submit(self, queue: Queue, target) -> None:
         """Start a fetch with the token as it stands in its row: another worker may have refreshed it."""
-        token = access_token(self.pull.connection_id)
+        with away_on_error():
+            token = access_token(self.pull.connection_id)
         call = self.threads.submit(calls.get, target.url, token.token, accept=target.accept, policy=target.policy)
         queue.running[call] = (target, token.version)
 
@@ -165,11 +177,8 @@ class PullRun:
         if target.was_unauthorized:
             raise AccessRejected
         target.was_unauthorized = True
-        try:
+        with away_on_error():
             fresh_access_token(self.pull.connection_id, rejected_version=target.token_version)
-        except SmartError as error:
-            wait = timedelta(seconds=error.retry_after_seconds or 30)
-            raise PortalAway("token_endpoint_unavailable", timezone.now() + wait) from error
 
     def slow_down(self, answer: Answer) -> None:
         """Keep away as long as the portal asks; where that is long, or nothing else is heard, the pull waits."""

@@ -10,6 +10,7 @@ from connect.audit.models import Entry
 from connect.organizations.models import Environment, Patient
 from portals import refresh
 from portals.models import Connection, Registration, Source
+from pulls.actions import queue_pull
 from pulls.models import Pull
 from pulls.run import run_pull
 from pulls.sweep import queue_scheduled
@@ -132,6 +133,22 @@ def test_an_imported_connection_is_refreshed_and_its_records_fetched(run, source
     queue_scheduled()
     run_pull(Pull.objects.get().pk)
     assert Pull.objects.get().status == Pull.Status.COMPLETED
+
+
+def test_a_pull_that_comes_before_the_first_refresh_gets_itself_a_token(run, source, portal):
+    run("import_connections", HEADER, row(), spread_minutes=60)
+    pull = queue_pull(connection=Connection.objects.get(), trigger=Pull.Trigger.MANUAL)
+    run_pull(pull.pk)
+    assert Pull.objects.get().status == Pull.Status.COMPLETED
+    assert Connection.objects.get().access_token == "at-2"
+
+
+def test_a_pull_waits_while_the_portal_gives_no_token(run, source, portal):
+    portal.on("/token", Answer(503))
+    run("import_connections", HEADER, row(), spread_minutes=60)
+    pull = queue_pull(connection=Connection.objects.get(), trigger=Pull.Trigger.MANUAL)
+    run_pull(pull.pk)
+    assert (Pull.objects.get().status, Connection.objects.get().status) == ("waiting", "active")
 
 
 def test_tokens_are_sealed_and_repeated_nowhere(run, source):
