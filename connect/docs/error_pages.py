@@ -1,8 +1,14 @@
 """What each error code means and what to do: the page behind `doc_url` (contract 1.2)."""
 
+import json
+import re
 from dataclasses import dataclass
 
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
 from connect.errors import CODES, ApiError
+from connect.openapi.components import error_example
 
 
 @dataclass(frozen=True)
@@ -10,8 +16,21 @@ class ErrorPage:
     """One code's page."""
 
     error: type[ApiError]
-    meaning: str
-    remedy: str
+    meaning: SafeString
+    remedy: SafeString
+
+    @property
+    def example(self) -> str:
+        """An answer of this code, as JSON."""
+        return json.dumps(error_example(self.error)["value"], indent=2, ensure_ascii=False)
+
+
+def with_code(text: str) -> SafeString:
+    """The text as HTML, in which what stands in backticks is code."""
+    parts = re.split(r"`([^`]*)`", text)
+    return format_html_join(
+        "", "{}", ((format_html("<code>{}</code>", p) if i % 2 else p,) for i, p in enumerate(parts))
+    )
 
 
 _TEXTS = {
@@ -81,4 +100,4 @@ _TEXTS = {
     ),
 }
 
-PAGES = {code: ErrorPage(error, *_TEXTS[code]) for code, error in CODES.items()}
+PAGES = {code: ErrorPage(error, *map(with_code, _TEXTS[code])) for code, error in CODES.items()}

@@ -7,8 +7,6 @@ from connect.docs.events import SCHEMAS, WEBHOOKS
 from connect.openapi.components import COMPONENTS
 
 INTRODUCTION = """
-Patient-authorised health records: send a patient a link, and get FHIR records and signed webhooks.
-
 1. `POST /patient-flows` makes a link. The patient opens it, chooses a portal, logs in there and agrees.
 2. `connection.active` and `patient_flow.completed` tell you; records are pulled in the background.
 3. `records.sync.completed` tells you that they are here: read them at `GET /patients/{id}/records`.
@@ -53,9 +51,9 @@ def preprocess(endpoints):
 def postprocess(result: dict, generator, request, public: bool) -> dict:
     """Add the introduction, servers, tags, shared components, events and examples."""
     result["info"] |= {
-        "summary": "Patient-authorised health records",
+        "summary": "Send a patient a link; get FHIR records and signed webhooks.",
         "description": INTRODUCTION,
-        "contact": {"name": "This server's documentation", "url": f"{settings.BASE_URL}/docs/errors/"},
+        "contact": {"name": "This server's documentation", "url": f"{settings.BASE_URL}/docs/"},
         "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
     }
     result["servers"] = [{"url": settings.BASE_URL, "description": "This server"}]

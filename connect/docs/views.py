@@ -50,10 +50,10 @@ def error_page(request, code):
     """`/docs/errors/{code}`: what the code means and what to do."""
     if code not in PAGES:
         raise Http404
-    return render(request, "docs/error.html", {"page": PAGES[code], "pages": PAGES.values()})
+    return render(request, "docs/error.html", {"page": PAGES[code]})
 
 
 @require_GET
 def error_index(request):
     """`/docs/errors/`: every code."""
-    return render(request, "docs/errors.html", {"pages": PAGES.values()})
+    return render(request, "docs/errors.html", {"pages": sorted(PAGES.values(), key=lambda page: page.error.status)})

@@ -38,7 +38,7 @@ class ContractSchema(AutoSchema):
     def get_summary(self) -> str:
         return (inspect.getdoc(self.handler) or "").partition("\n")[0].rstrip(".")
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
         text = inspect.getdoc(self.handler) or ""
         scope = getattr(self.view, "scopes", {}).get(self.method)
         return f"{text}\n\nScope: `{scope}`" if scope else text
