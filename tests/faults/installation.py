@@ -12,6 +12,7 @@ from pathlib import Path
 import requests
 
 from connect.embedded import new_secrets
+from connect.operations.demo.processes import die_with_parent
 from tests.faults.portal import Portal
 from tests.faults.services import Broker, Cluster, free_port
 from tests.journeys.receiver import Receiver
@@ -59,7 +60,7 @@ class Process:
         with open(self.log, "ab") as log:
             self.running = subprocess.Popen(
                 self.command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
+                start_new_session=True, preexec_fn=lambda: die_with_parent(signal.SIGKILL),  # noqa: PLW1509
             )  # fmt: skip
 
     def kill(self) -> None:

@@ -102,6 +102,6 @@ def verified(installation: Installation) -> None:
         if not found and done.returncode == 0:
             return
         if last:
-            raise Broken(f"verify: {found or done.stderr[-500:]}")
+            raise Broken(f"verify: {found or done.stderr.strip().splitlines()[-1][:300]}")
         installation.let_time_pass()
         time.sleep(8)

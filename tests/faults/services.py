@@ -14,6 +14,8 @@ from pathlib import Path
 import psycopg
 import redis
 
+from connect.operations.demo.processes import die_with_parent
+
 WAIT_SECONDS = 30
 
 
@@ -95,6 +97,7 @@ class Broker:
         self.process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder,
+            preexec_fn=lambda: die_with_parent(signal.SIGKILL),  # noqa: PLW1509
         )  # fmt: skip
         deadline = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < deadline:
