@@ -141,6 +141,18 @@ def test_records_are_exported_as_ndjson(run, stack, connection, tmp_path):
     assert len(lines) == len(stack.records(PATIENT))
 
 
+def test_records_go_to_a_folder(run, stack, connection):
+    destination = json.loads(run("guides/export_destination.sh"))
+
+    def completed() -> list[dict]:
+        return [each for each in stack.every("/exports") if each["status"] == "completed"]
+
+    (first,) = wait_until(completed, seconds=60)
+    assert first["resources"] >= len(stack.records(PATIENT))
+    asked = json.loads(run("guides/export_now.sh", DESTINATION=destination["id"]))
+    assert (asked["destination_id"], asked["mode"]) == (destination["id"], "changes")
+
+
 def test_completeness_is_said_in_sentences(run, connection):
     assert json.loads(run("guides/completeness.sh"))["patient_id"] == PATIENT
 

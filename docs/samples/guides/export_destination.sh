@@ -1,0 +1,3 @@
+curl --silent --show-error --fail-with-body "$CONNECT_URL/export-destinations" \
+  --header "Authorization: Bearer $CONNECT_KEY" \
+  --json '{"name": "warehouse", "kind": "folder", "settings": {"folder": "warehouse"}}'
