@@ -120,7 +120,7 @@ def progress_table(pull: Pull) -> panels.Table:
         more=links.rows("pulls.record", pull_id=pull.pk),
         live=reverse("admin:pulls_pull_progress", args=[quote(pull.pk)]) if pull.is_open else "",
         empty="The plan is not made yet." if pull.is_open else "Nothing was asked for.",
-        note=f"{pull.get_status_display()}: {pull.total} new or changed, {pull.errors} types could not be had.",
+        note=f"{pull.get_status_display()}: {pull.total} new or changed, {types(pull.errors)} could not be had.",
     )  # fmt: skip
 
 
@@ -141,6 +141,10 @@ def answers_table(pull: Pull) -> list:
     ]  # fmt: skip
 
 
+def types(count: int) -> str:
+    return "1 type" if count == 1 else f"{count} types"
+
+
 def fetched(search: Search) -> str:
     return f"{search.fetched} of {search.expected}" if search.expected is not None else str(search.fetched)
 
@@ -151,7 +155,7 @@ def advise(pull: Pull) -> panels.Advice | None:
         return panels.Advice(f"It failed: {pull.error or 'no reason noted'}.", "Test the portal, then retry.", "danger")
     if pull.status == Pull.Status.PARTIAL:
         return panels.Advice(
-            f"{pull.errors} types could not be had; the table says why.", "Retry once the portal is well."
+            f"{types(pull.errors)} could not be had; the table says why.", "Retry once the portal is well."
         )
     if pull.status == Pull.Status.WAITING:
         return panels.Advice(
