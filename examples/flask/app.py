@@ -1,7 +1,7 @@
 """TrialFinder in Flask: patients connect their records, webhooks say when there are new ones, the app reads those.
 
 pip install flask connect-health
-export CONNECT_API_KEY=mb_sk_sbx_… CONNECT_BASE_URL=http://127.0.0.1:8000 SECRET_KEY=$(openssl rand -hex 32)
+export CONNECT_KEY=mb_sk_sbx_… CONNECT_URL=http://127.0.0.1:8000 SECRET_KEY=$(openssl rand -hex 32)
 connect listen --forward-to localhost:5000/webhooks          # prints the webhook secret
 CONNECT_WEBHOOK_SECRET=whsec_… flask --app app run
 """
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS records (
 
 app = Flask(__name__)
 app.config.update(SECRET_KEY=os.environ["SECRET_KEY"], SESSION_COOKIE_SAMESITE="Lax")
-connect = Connect()  # CONNECT_API_KEY, CONNECT_BASE_URL
+connect = Connect()  # CONNECT_KEY, CONNECT_URL
 webhook_secret = os.environ["CONNECT_WEBHOOK_SECRET"]
 later = ThreadPoolExecutor(max_workers=1)  # one at a time: two readers of one cursor would do the same work
 

@@ -52,8 +52,8 @@ def test_every_call_carries_the_key_the_version_and_who_calls(connect, httpserve
 
 
 def test_a_key_and_a_url_come_from_the_environment(monkeypatch, httpserver, base_url):
-    monkeypatch.setenv("CONNECT_API_KEY", KEY)
-    monkeypatch.setenv("CONNECT_BASE_URL", base_url + "/")
+    monkeypatch.setenv("CONNECT_KEY", KEY)
+    monkeypatch.setenv("CONNECT_URL", base_url + "/")
     httpserver.expect_request("/patients/p-1").respond_with_json(answers.patient())
     with Connect() as client:
         assert client.patients.retrieve("p-1").id == "p-1"
@@ -61,8 +61,8 @@ def test_a_key_and_a_url_come_from_the_environment(monkeypatch, httpserver, base
 
 @pytest.mark.parametrize(("key", "url"), [("", "https://connect.test"), (KEY, ""), (KEY, "connect.test")])
 def test_a_client_without_key_or_url_says_so_at_once(monkeypatch, key, url):
-    monkeypatch.delenv("CONNECT_API_KEY", raising=False)
-    monkeypatch.delenv("CONNECT_BASE_URL", raising=False)
+    monkeypatch.delenv("CONNECT_KEY", raising=False)
+    monkeypatch.delenv("CONNECT_URL", raising=False)
     with pytest.raises(ValueError, match="CONNECT_"):
         Connect(key, url)
 

@@ -23,7 +23,7 @@ def run(base_url, waits, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str, **environment: str):
-        given = {"CONNECT_API_KEY": KEY, "CONNECT_BASE_URL": base_url, "COLUMNS": "200", "CONNECT_WEBHOOK_SECRET": ""}
+        given = {"CONNECT_KEY": KEY, "CONNECT_URL": base_url, "COLUMNS": "200", "CONNECT_WEBHOOK_SECRET": ""}
         return CliRunner().invoke(command, words, env=given | environment)
 
     return run
@@ -195,12 +195,12 @@ def test_what_the_api_refuses_is_a_sentence_with_a_page_to_open(run, httpserver)
 
 
 def test_without_a_key_the_command_says_where_to_put_it(run):
-    done = run("search", "x", CONNECT_API_KEY="")
-    assert (done.exit_code, "CONNECT_API_KEY" in done.stderr) == (2, True)
+    done = run("search", "x", CONNECT_KEY="")
+    assert (done.exit_code, "CONNECT_KEY" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["flow", "watch", "search", "pull", "export", "events", "listen"])
 def test_every_command_explains_itself_without_a_server(run, name):
-    done = run(name, "--help", CONNECT_API_KEY="", CONNECT_BASE_URL="")
+    done = run(name, "--help", CONNECT_KEY="", CONNECT_URL="")
     assert done.exit_code == 0
     assert len(done.stdout.splitlines()) > 5

@@ -143,7 +143,7 @@ def test_what_is_no_address_is_refused(typed):
 def listening(base_url: str, key: str, *options: str):
     """The command itself, in a process of its own."""
     environment = os.environ | {
-        "CONNECT_API_KEY": key, "CONNECT_BASE_URL": base_url, "PYTHONPATH": str(CLIENT), "PYTHONUNBUFFERED": "1",
+        "CONNECT_KEY": key, "CONNECT_URL": base_url, "PYTHONPATH": str(CLIENT), "PYTHONUNBUFFERED": "1",
     }  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-m", "connect_health.cli", "listen", *options], env=environment, text=True,

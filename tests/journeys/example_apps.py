@@ -68,7 +68,7 @@ class App:
     @property
     def environment(self) -> dict[str, str]:
         return os.environ | {
-            "CONNECT_BASE_URL": self.stack.base_url, "CONNECT_API_KEY": self.stack.access["api_key"],
+            "CONNECT_URL": self.stack.base_url, "CONNECT_KEY": self.stack.access["api_key"],
             "CONNECT_WEBHOOK_SECRET": self.secret, "SECRET_KEY": secrets.token_hex(16), "PORT": str(self.port),
         }  # fmt: skip
 
@@ -100,7 +100,7 @@ def run_notebook(stack, patient_id: str, folder: Path) -> list[dict]:
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(packages), str(CLIENT)]), "JUPYTER_PATH": str(packages / "share/jupyter"),
         "IPYTHONDIR": str(folder), "MPLCONFIGDIR": str(folder), "JUPYTER_RUNTIME_DIR": str(folder),
-        "CONNECT_BASE_URL": stack.base_url, "CONNECT_API_KEY": stack.access["api_key"], "PATIENT_ID": patient_id,
+        "CONNECT_URL": stack.base_url, "CONNECT_KEY": stack.access["api_key"], "PATIENT_ID": patient_id,
     }  # fmt: skip
     notebook = EXAMPLES / "notebook/records.ipynb"
     subprocess.run([sys.executable, "-c", run, str(notebook)], cwd=folder, env=environment, check=True)

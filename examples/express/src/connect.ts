@@ -2,8 +2,8 @@
 
 import { randomUUID } from "node:crypto";
 
-const baseUrl = required("CONNECT_BASE_URL").replace(/\/$/, "");
-const apiKey = required("CONNECT_API_KEY");
+const baseUrl = required("CONNECT_URL").replace(/\/$/, "");
+const apiKey = required("CONNECT_KEY");
 
 export interface Flow {
   id: string;

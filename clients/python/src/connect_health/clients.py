@@ -49,7 +49,7 @@ class _Client(Generic[TransportT]):
 class Connect(_Client[SyncTransport]):
     """The client for code that waits. Safe to share between threads; close it, or use it in a `with`.
 
-    `api_key` and `base_url` default to the environment's CONNECT_API_KEY and CONNECT_BASE_URL. Calls that fail in
+    `api_key` and `base_url` default to the environment's CONNECT_KEY and CONNECT_URL. Calls that fail in
     passing are made again, at most `max_retries` times, without doing anything twice. `decimals=Decimal` keeps the
     digits of numbers in records. `http` is an httpx client of your own, for proxies or certificates.
     """
@@ -104,12 +104,12 @@ class AsyncConnect(_Client[AsyncTransport]):
 
 
 def _terms(api_key: str | None, base_url: str | None, max_retries: int, version: str, decimals: type[Any]) -> Terms:
-    key = api_key or os.environ.get("CONNECT_API_KEY", "")
-    base = (base_url or os.environ.get("CONNECT_BASE_URL", "")).rstrip("/")
+    key = api_key or os.environ.get("CONNECT_KEY", "")
+    base = (base_url or os.environ.get("CONNECT_URL", "")).rstrip("/")
     if not key:
-        raise ValueError("An API key is needed: api_key=…, or CONNECT_API_KEY in the environment")
+        raise ValueError("An API key is needed: api_key=…, or CONNECT_KEY in the environment")
     if urlsplit(base).scheme not in ("http", "https"):
-        raise ValueError("The server's URL is needed: base_url='https://…', or CONNECT_BASE_URL in the environment")
+        raise ValueError("The server's URL is needed: base_url='https://…', or CONNECT_URL in the environment")
     headers = {
         "Authorization": f"Bearer {key}",
         "Accept": "application/json, application/fhir+ndjson",

@@ -27,8 +27,8 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--api-key", envvar="CONNECT_API_KEY", default="", help="Default: CONNECT_API_KEY.")
-@click.option("--base-url", envvar="CONNECT_BASE_URL", default="", help="The server. Default: CONNECT_BASE_URL.")
+@click.option("--api-key", envvar="CONNECT_KEY", default="", help="Default: CONNECT_KEY.")
+@click.option("--base-url", envvar="CONNECT_URL", default="", help="The server. Default: CONNECT_URL.")
 @click.version_option(__version__, prog_name="connect")
 @click.pass_context
 def connect(ctx: click.Context, api_key: str, base_url: str) -> None:
