@@ -64,7 +64,7 @@ def unless_run_out(view):
 
 def flow_page(request, flow: PatientFlow, name: str, **context) -> HttpResponse:
     """A page of this flow, in its organisation's look."""
-    return page(request, name, flow=flow, organization=flow.organization, **context)
+    return page(request, name, flow=flow, organization=flow.organization, environment=flow.environment, **context)
 
 
 @require_safe

@@ -5,10 +5,9 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import translation
 
-from connect.organizations.models import Organization
+from connect.organizations.models import Environment, Organization
 
 OTHER_LANGUAGE = {"en": ("es", "Español"), "es": ("en", "English")}
-ANYWHERE = ["'self'", "https:"] if settings.HTTPS else ["'self'", "https:", "http:"]
 
 
 class SeeOther(HttpResponseRedirect):
@@ -23,9 +22,11 @@ def speaking(request, locale: str | None):
 
 
 def page(
-    request, name: str, *, organization: Organization | None = None, status: int = 200, leaves: bool = False, **context
-) -> HttpResponse:
-    """Render `patientflows/<name>.html`. `leaves`: a form on it ends at another site (a portal, the app)."""
+    request, name: str, *, organization: Organization | None = None, status: int = 200, leaves: bool = False,
+    environment: str = "", **context,
+) -> HttpResponse:  # fmt: skip
+    """Render `patientflows/<name>.html`. `leaves`: a form on it ends at another site (a portal, the app), which in the
+    sandbox `environment` may be plain http."""
     language = translation.get_language()
     code, label = OTHER_LANGUAGE.get(language, OTHER_LANGUAGE["en"])
     context |= {
@@ -34,12 +35,13 @@ def page(
     }  # fmt: skip
     response = render(request, f"patientflows/{name}.html", context, status=status)
     response["Content-Language"] = language
-    return restrict(response, leaves=leaves)
+    return restrict(response, leaves=leaves, plain=environment == Environment.SANDBOX)
 
 
-def restrict(response: HttpResponse, *, leaves: bool = False) -> HttpResponse:
+def restrict(response: HttpResponse, *, leaves: bool = False, plain: bool = False) -> HttpResponse:
     """Tighten the content policy for a hosted page. Browsers check `form-action` along the whole chain of redirects,
     and a portal's login may lead over hosts that nobody knows beforehand: forms that leave may end anywhere."""
     response._csp_replace = {"img-src": ["'self'"], "font-src": None, "manifest-src": None}
-    response._csp_update = {"form-action": ANYWHERE if leaves else ["'self'"]}
+    anywhere = ["https:", "http:"] if plain or not settings.HTTPS else ["https:"]
+    response._csp_update = {"form-action": ["'self'", *anywhere] if leaves else ["'self'"]}
     return response

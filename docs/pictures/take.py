@@ -12,8 +12,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.journeys import patient
-from tests.journeys.conftest import CHROMIUM_FLAGS
 from tests.journeys.stack import Stack, wait_until
+from tests.services import CHROMIUM_FLAGS
 
 HERE = Path(__file__).parent
 PHONE = {"width": 390, "height": 780}

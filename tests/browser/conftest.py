@@ -16,11 +16,6 @@ from tests.browser.scenes import Scene
 from tests.patientflows.hospital import Hospital
 from tests.patientflows.visitor import Visitor
 
-# The machine's network is closed: without these Chromium asks its maker's servers for things, over and over.
-CHROMIUM_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 SECONDS = 20  # patience with a machine that does other things too
@@ -43,7 +38,7 @@ def chromium():
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         # Playwright's loop runs in this thread; Django's guard against that is about other people's loops.
         patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        browser = playwright.chromium.launch(executable_path=str(services.CHROMIUM), args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=str(services.CHROMIUM), args=services.CHROMIUM_FLAGS)
         expect.set_options(timeout=SECONDS * 1000)
         yield browser
         browser.close()

@@ -186,10 +186,11 @@ def disconnecting(scene: Scene) -> str:
     return re.search(r"/my/[^\"]+/disconnect", page)[0]
 
 
-FAILURES = (
-    "user_denied", "authorization_abandoned", "portal_unavailable", "patient_missing", "portal_misconfigured",
-    "token_exchange_failed",
-)  # fmt: skip
+FAILURES = {
+    "user_denied": "You did not share your records",
+    "patient_missing": "The portal did not share a record",
+    "portal_misconfigured": "This portal is not ready yet",
+}
 
 # name: (how to get there, what its heading says in English)
 SCENES: dict[str, tuple[Callable[[Scene], str], str]] = {
@@ -214,7 +215,7 @@ SCENES: dict[str, tuple[Callable[[Scene], str], str]] = {
     "connected": (lambda scene: scene.connected(), "You are connected to Mayo Clinic"),
     "connected-records": (records_here, "You are connected to Mayo Clinic"),
     "connected-partly": (records_partly, "You are connected to Mayo Clinic"),
-    **{f"failed-{code}": (lambda scene, code=code: scene.failed(code), "") for code in FAILURES},
+    **{f"failed-{code}": (lambda scene, code=code: scene.failed(code), title) for code, title in FAILURES.items()},
     "unreachable": (unreachable, "We cannot reach this portal right now"),
     "used": (used, "You are done here"),
     "expired": (expired, "This link has run out"),

@@ -16,12 +16,6 @@ from tests import services
 from tests.journeys.receiver import Receiver
 from tests.journeys.stack import Stack
 
-# The machine's network is closed: without these Chromium asks its maker's servers for things, over and over.
-CHROMIUM_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
 # The demo is the embedded stack: on the other engine its tests would only be the same ones again.
 collect_ignore = ["test_demo.py"] if os.environ.get("DATABASE_URL") else []
 
@@ -87,7 +81,7 @@ def chromium():
             pytest.fail("CI needs Chromium.")
         pytest.skip("Chromium is not installed.")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(services.CHROMIUM), args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=str(services.CHROMIUM), args=services.CHROMIUM_FLAGS)
         yield browser
         browser.close()
 

@@ -93,3 +93,25 @@ def test_the_portal_is_asked_as_smart_says(visitor, flow, source, settings):
     assert len(asked["state"]) >= 22
     assert asked["redirect_uri"] == f"{settings.BASE_URL}/oauth/callback/epic-tests"
     assert {"launch/patient", "offline_access"} <= set(asked["scope"].split())
+
+
+def test_reconnecting_leads_to_the_connections_source_and_revives_it(visitor, flow, open_flow, source, api, told):
+    visitor.connect(flow)
+    connection = Connection.objects.get()
+    api.delete(f"/patients/p-1/connections/{connection.pk}")
+    again = open_flow(reconnect=connection.pk)
+    assert again["connection_id"] == source.pk
+    assert returned(visitor.connect(again))["success"] == "true"
+    revived = Connection.objects.get()
+    assert (revived.pk, revived.status) == (connection.pk, "active")
+    assert told() == [
+        "connection.active", "patient_flow.completed", "connection.disconnected", "connection.active",
+        "patient_flow.completed",
+    ]  # fmt: skip
+
+
+def test_another_patients_connection_cannot_be_reconnected(visitor, flow, api):
+    visitor.connect(flow)
+    body = {"patient_id": "p-2", "return_url": "https://app.example/", "reconnect": Connection.objects.get().pk}
+    answer = api.create("/patient-flows", body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (404, "reconnect")

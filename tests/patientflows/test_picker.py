@@ -1,5 +1,7 @@
 """Picker Mode (contract 3.1): search, choose, portal, outcome, Done."""
 
+from django.contrib.auth import get_user_model
+
 from patientflows.models import Attempt, PatientFlow, Step
 from portals.models import Connection, MissingPortal
 from pulls.models import Pull
@@ -137,3 +139,9 @@ def test_another_fhir_patient_at_the_same_source_is_another_connection(visitor, 
     hospital.fhir_patient = "the-child"
     visitor.connect(flow, source.pk)
     assert Connection.objects.count() == 2
+
+
+def test_what_patients_miss_is_seen_in_the_admin(visitor, open_flow, client):
+    visitor.post(f"{path_of(open_flow()['url'])}/missing", {"name": "Mercy General", "place": "Reno"})
+    client.force_login(get_user_model().objects.create_superuser("root"))
+    assert "Mercy General" in client.get("/admin/portals/missingportal/").content.decode()

@@ -4,7 +4,10 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from django.http import HttpResponse
 
+from patientflows import browsers
+from patientflows.rendering import page
 from tests.patientflows.visitor import Visitor, path_of
 
 
@@ -115,3 +118,20 @@ def test_every_form_needs_its_token(open_flow, step):
     answer = strict.post(f"{path_of(open_flow()['url'])}/{step}", {"code": "AAAAAA", "name": "x", "language": "es"})
     assert answer.status_code == 403
     assert "Please try that once more" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("environment", "ends"), [("production", ["'self'", "https:"]), ("sandbox", ["'self'", "https:", "http:"])]
+)
+def test_behind_https_only_the_sandbox_leads_to_plain_http(rf, settings, organization, environment, ends):
+    settings.HTTPS = True
+    answer = page(rf.get("/"), "unknown", organization=organization, environment=environment, leaves=True)
+    assert answer._csp_update["form-action"] == ends
+
+
+def test_behind_https_the_browsers_cookie_is_bound_to_the_host(settings):
+    settings.HTTPS = True
+    answer = HttpResponse()
+    browsers.remember(answer, "secret")
+    cookie = answer.cookies["__Host-connect_browser"]
+    assert (cookie["secure"], cookie["path"], cookie["domain"]) == (True, "/", "")
