@@ -28,6 +28,10 @@ def sentence(portal: str, records: int, status: str | None) -> str:
             ngettext("%(count)d record from %(portal)s so far", "%(count)d records from %(portal)s so far", records)
             % words
         )
+    if records == 0 and status in MISSED_SOMETHING:
+        return _("We could not bring your records yet. We will try again.")
+    if records == 0:
+        return _("%(portal)s has no records to share.") % words
     brought = ngettext(
         "%(count)d record from %(portal)s is here.", "%(count)d records from %(portal)s are here.", records
     )
