@@ -33,7 +33,7 @@ class AccessToken:
 
 def access_token(connection_id: str) -> AccessToken:
     """The token as its row has it now; that of a grant just taken over is fetched first. Raises AccessLost, SmartError."""
-    row = _row(connection_id)
+    row = _row(connection_id, "access_token", "refresh_token", "token_version")
     if row.access_token is None and row.refresh_token is not None:
         return fresh_access_token(connection_id, rejected_version=row.token_version)
     return _token_of(row)
@@ -75,8 +75,9 @@ def _respect_put_off(row: Connection) -> None:
         raise PortalUnavailable(row.refresh_error or "put_off", retry_after_seconds=wait)
 
 
-def _row(connection_id: str) -> Connection:
-    row = Connection.objects.filter(pk=connection_id, status=Connection.Status.ACTIVE).first()
+def _row(connection_id: str, *columns: str) -> Connection:
+    """The active connection, or only these columns of it: it is read before every call. Raises AccessLost."""
+    row = Connection.objects.filter(pk=connection_id, status=Connection.Status.ACTIVE).only(*columns).first()
     if row is None:
         raise AccessLost(connection_id)
     return row

@@ -1,5 +1,6 @@
 """One search of a plan: its pages in order, with a mark after each (contract 5.1)."""
 
+import re
 from collections.abc import Callable
 
 import structlog
@@ -22,6 +23,7 @@ from pulls.targets import Target
 
 log = structlog.get_logger(__name__)
 
+COUNT = re.compile(r"_count=([0-9]{1,6})")
 MOST_OUTCOMES = 20
 MOST_LOST_PAGES = 20
 MOST_MISREAD = 2
@@ -61,20 +63,17 @@ class SearchTarget(Target):
                 return self._end(Search.Status.REFUSED, answer.reason, issues)
             case Verdict.MISSING if not self.search.pages:
                 return self._end(Search.Status.SKIPPED, answer.reason)
-            case Verdict.UNAVAILABLE | Verdict.BUSY if over := self._step_over(here):
+            case Verdict.TOO_LARGE if smaller := with_smaller_pages(self.search):
+                return self._ask_for_less(smaller)
+            case Verdict.UNAVAILABLE | Verdict.BUSY | Verdict.TOO_LARGE if over := self._step_over(here):
                 return self._lose_page(over, answer.reason)
-        return self._end(Search.Status.PARTIAL if self.search.pages else Search.Status.FAILED, answer.reason)
+        return self._break_off(answer.reason) if self.search.pages else self._end(Search.Status.FAILED, answer.reason)
 
     def _read_page(self, here: str, answer: Answer) -> Callable[[], None]:
         try:
             page = read_page(answer.body)
         except NotFhir as fault:
-            # A type the gateway does not know answers with a web page (Blue Button).
-            is_page = "html" in answer.content_type and not self.search.pages
-            if not is_page and self.may_read_again():
-                self.has_more = True
-                return lambda: None
-            return self._end(Search.Status.SKIPPED if is_page else self._broken_off(), fault.reason)
+            return self._misread(here, answer, fault.reason)
         if has(page.outcomes, PAGING_EXPIRED) and not self.search.restarted:
             return self._restart()
         if page.kind == "outcome":
@@ -82,6 +81,18 @@ class SearchTarget(Target):
         if not page.entries and not self.search.pages and wants_category(page.outcomes) and self.search.fallbacks:
             return self._try_otherwise(answer, page.outcomes)
         return self._keep(here, page, len(answer.body))
+
+    def _misread(self, here: str, answer: Answer, reason: str) -> Callable[[], None]:
+        """A body that is no FHIR: a web page in place of a type the gateway does not know (Blue Button), or a page that
+        was cut short, which is read again before it is given up."""
+        if "html" in answer.content_type and not self.search.pages:
+            return self._end(Search.Status.SKIPPED, reason)
+        if self.may_read_again():
+            self.has_more = True
+            return lambda: None
+        if over := self._step_over(here):
+            return self._lose_page(over, reason)
+        return self._break_off(reason) if self.search.pages else self._end(Search.Status.FAILED, reason)
 
     def _keep(self, here: str, page: FhirPage, size: int) -> Callable[[], None]:
         ours, strangers = self._split(page.entries)
@@ -182,14 +193,15 @@ class SearchTarget(Target):
         self.search.is_one_of_several = bool(others)
         self.url, self.has_more = first_url(self.pull, self.search), True
 
-        def go_on() -> None:
-            with transaction.atomic():
-                hold(self.pull)
-                self.search.save()
-                new = [self._sibling(query, order) for order, query in enumerate(others, self.search.order + 1)]
-                self.siblings = [SearchTarget(self.pull, search) for search in Search.objects.bulk_create(new)]
+        return lambda: self._go_on_with(others)
 
-        return go_on
+    def _go_on_with(self, queries: list[str]) -> None:
+        """Save this search, and make one of each further query of its type."""
+        with transaction.atomic():
+            hold(self.pull)
+            self.search.save()
+            new = [self._sibling(query, order) for order, query in enumerate(queries, self.search.order + 1)]
+            self.siblings = [SearchTarget(self.pull, search) for search in Search.objects.bulk_create(new)]
 
     def _sibling(self, query: str, order: int) -> Search:
         return Search(
@@ -242,6 +254,22 @@ class SearchTarget(Target):
             hold(self.pull)
             self.search.save()
 
+    def _ask_for_less(self, query: str) -> Callable[[], None]:
+        """A page that is larger than we take: the same in smaller pages."""
+        self.search.query = query
+        self.url, self.has_more = first_url(self.pull, self.search), True
+        return self._save
+
+    def _break_off(self, reason: str) -> Callable[[], None]:
+        """A page cannot be had and the links after it are unknown: the search ends here. Where the type can be asked for
+        in parts too, those are asked: each has a first page."""
+        lost = {"page": self.search.pages + 1, "reason": reason, "and_all_after": True}
+        self.search.lost_pages = [*self.search.lost_pages, lost]
+        parts = next((way for way in self.search.fallbacks if len(way) > 1), [])
+        self.search.fallbacks = []
+        end = self._end(Search.Status.PARTIAL, reason)
+        return (lambda: self._go_on_with(parts)) if parts else end
+
     def _broken_off(self) -> str:
         return Search.Status.PARTIAL if self.search.pages else Search.Status.FAILED
 
@@ -251,6 +279,14 @@ class SearchTarget(Target):
             :MOST_OUTCOMES
         ]
         return self._save
+
+
+def with_smaller_pages(search: Search) -> str | None:
+    """The query with a tenth of its page size, before its first page has come; None where that cannot help."""
+    size = COUNT.search(search.query)
+    if search.pages or size is None or int(size[1]) == 1:
+        return None
+    return COUNT.sub(f"_count={max(1, int(size[1]) // 10)}", search.query)
 
 
 def first_url(pull: Pull, search: Search) -> str:

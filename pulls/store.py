@@ -91,6 +91,9 @@ def note_references(pull: Pull, references: Iterable[tuple[str, str, bool]]) -> 
 
 def keep_damaged(pull: Pull, search: Search, damaged: Iterable[Damaged]) -> None:
     """Keep what could not be filed in its raw form, with its place and why: one bad resource never costs the others."""
+    damaged = list(damaged)
+    if not damaged:
+        return
     key, rows = data_key(pull.patient), []
     for entry in damaged:
         body = seal_body(

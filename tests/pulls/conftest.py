@@ -1,12 +1,15 @@
 """A pull's surroundings: sandbox portals in a process of their own, scripted portals, connections, and a worker."""
 
+from dataclasses import replace
+
 import pytest
 
-from connect import ids
+from connect import ids, outbound
 from connect.organizations.models import Environment, Patient
 from portals.connections import grant
 from portals.models import Registration, Source
 from portals.smart.tokens import TokenResponse
+from pulls import calls
 from pulls.actions import queue_pull
 from pulls.models import Pull
 from pulls.run import run_pull
@@ -117,3 +120,17 @@ def pull():
 def receiver():
     """An address for a webhook endpoint; its events are looked at where they are queued."""
     return "https://integrator.example.org/events"
+
+
+@pytest.fixture
+def limited(monkeypatch):
+    """A factory: have every call to a portal obey other limits, such as `total_seconds=0.3`."""
+
+    def limited(**limits) -> None:
+        get = calls.get
+        monkeypatch.setattr(
+            calls, "get", lambda *asked, policy=outbound.PORTAL, **more: get(
+                *asked, policy=replace(policy, **limits), **more)
+        )  # fmt: skip
+
+    return limited

@@ -1,11 +1,7 @@
 """What the wire and the portal can do to a page, each with its outcome; the same page goes right afterwards."""
 
-from dataclasses import replace
-
 import pytest
 
-from connect import outbound
-from pulls import calls
 from pulls.models import Record
 from tests.portals.portal_double import HTML_502, Answer
 from tests.pulls.reading import records_of
@@ -97,14 +93,9 @@ def test_a_content_type_that_is_wrong_does_not_matter(api, portal, connected, pu
     assert "Observation/o-1" in records_of(api)
 
 
-def test_a_portal_that_sends_a_byte_a_second_is_cut_off(monkeypatch, portal, connected, pull):
+def test_a_portal_that_sends_a_byte_a_second_is_cut_off(limited, portal, connected, pull):
     """The limit is on the whole call, not on the silence between two bytes."""
-    get = calls.get
-    monkeypatch.setattr(
-        calls,
-        "get",
-        lambda *asked, policy=outbound.PORTAL, **more: get(*asked, policy=replace(policy, total_seconds=0.3), **more),
-    )
+    limited(total_seconds=0.3)
     portal.on("/fhir/Observation", Answer(200, body=GOOD.body, headers=FHIR_JSON, drip=0.1))
     done = pull(connected())
     search = done.searches.get(resource_type="Observation")

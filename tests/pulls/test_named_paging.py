@@ -210,3 +210,46 @@ def test_an_empty_page_in_the_middle_is_lost_only_where_the_total_says_so(portal
     portal.pages("Observation", [observation("o-1")], [], [observation("o-3")])
     done = pull(connected())
     assert (done.status, search_of(done).lost_pages) == ("completed", [])
+
+
+def test_where_the_pages_after_a_lost_one_are_unknown_the_type_is_asked_for_in_parts(api, portal, connected, pull):
+    """Opaque links: page 2 is lost and with it the way to page 3; each category has a first page of its own."""
+
+    def answer(request):
+        if "cursor" in request.parameters:
+            return Answer(500)
+        category = request.parameters.get("category", [""])[0]
+        id_ = {"": "o-1", "laboratory": "o-2", "vital-signs": "o-3"}.get(category)
+        following = None if category else f"{portal.base}/Observation?cursor=xyz"
+        return fhir(bundle(*([observation(id_)] if id_ else []), following=following))
+
+    portal.on("/fhir/Observation", answer)
+    done = pull(connected())
+    assert (done.status, done.errors) == ("partial", 1)
+    whole = done.searches.filter(resource_type="Observation").first()
+    assert whole.lost_pages == [{"page": 2, "reason": "http_500", "and_all_after": True}]
+    assert {"Observation/o-1", "Observation/o-2", "Observation/o-3"} < records_of(api).keys()
+
+
+def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(limited, portal, connected, pull):
+    limited(max_body_bytes=6000)
+
+    def answer(request):
+        count = int(request.parameters["_count"][0])
+        first = int(request.parameters.get("first", ["0"])[0])
+        resources = [observation(f"o-{n}", note="x" * 200) for n in range(first, min(first + count, 25))]
+        following = f"{portal.base}/Observation?_count={count}&first={first + count}" if first + count < 25 else None
+        return fhir(bundle(*resources, total=25, following=following))
+
+    portal.on("/fhir/Observation", answer)
+    done = pull(connected())
+    search = search_of(done)
+    assert (done.status, search.fetched, search.pages) == ("completed", 25, 3)
+    assert "_count=10" in search.query
+
+
+def test_a_page_that_is_always_cut_short_does_not_cost_those_after_it(api, portal, connected, pull):
+    portal.pages("Observation", [observation("o-1")], fhir('{"resourceType":"Bund'), [observation("o-3")])
+    done = pull(connected())
+    assert search_of(done).lost_pages == [{"page": 2, "reason": "not_json"}]
+    assert {"Observation/o-1", "Observation/o-3"} < records_of(api).keys()
