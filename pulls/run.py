@@ -165,8 +165,10 @@ class PullRun:
             budgets.note_success(self.budget)
             self.busy_in_a_row = 0
         take = target.read(answer)
-        if target.has_more:
+        if target.has_more and len(queue.running) < self.allowed and not self.pause():
             self.submit(queue, target)
+        elif target.has_more:
+            queue.again(target)
         take()
         for sibling in target.siblings:
             queue.again(sibling)
