@@ -2,11 +2,17 @@
 
 import pytest
 from django.core.cache import cache
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from connect.audit import append_only
 from connect.celery import app
 from connect.organizations.models import Environment, Tenant
 from tests.factories import ApiClient, make_key, make_organization
+
+# A busy machine is no fault of the code: examples are counted, not timed.
+hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)
