@@ -1,13 +1,17 @@
 """What every test has: a broker and a cache of its own, an organisation, and clients with keys."""
 
+import os
+
 import pytest
 from django.core.cache import cache
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from playwright.sync_api import expect, sync_playwright
 
 from connect.audit import append_only
 from connect.celery import app
 from connect.organizations.models import Environment, Tenant
+from tests import services
 from tests.factories import ApiClient, make_key, make_organization
 
 # A busy machine is no fault of the code: examples are counted, not timed.
@@ -26,6 +30,25 @@ def django_db_setup(django_db_setup, django_db_blocker):
     """Tests that empty every table may empty the audit log too; its triggers are shown in tests/audit."""
     with django_db_blocker.unblock():
         append_only.remove()
+
+
+BROWSER_PATIENCE_MS = 20_000  # with a machine that does other things too
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """One browser for every test of a process: two of Playwright's loops cannot run in one thread."""
+    if not services.has_chromium():
+        if services.IN_CI:
+            pytest.fail("CI needs Chromium.")
+        pytest.skip("Chromium is not installed.")
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright's loop runs in this thread; Django's guard against that is about other people's loops.
+        patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        browser = playwright.chromium.launch(executable_path=str(services.CHROMIUM), args=services.CHROMIUM_FLAGS)
+        expect.set_options(timeout=BROWSER_PATIENCE_MS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(autouse=True)

@@ -3,15 +3,12 @@
 The server's threads have database connections of their own, and the tests' clock (time-machine) is the server's too.
 """
 
-import os
-
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection, transaction
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page
 from pytest_django.live_server_helper import LiveServer
 
-from tests import services
 from tests.browser.scenes import Scene
 from tests.patientflows.hospital import Hospital
 from tests.patientflows.visitor import Visitor
@@ -27,21 +24,6 @@ def pytest_collection_modifyitems(items):
         if "tests/browser/" in str(item.path):
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.xdist_group("browser"))
-
-
-@pytest.fixture(scope="package")
-def chromium():
-    if not services.has_chromium():
-        if services.IN_CI:
-            pytest.fail("CI needs Chromium.")
-        pytest.skip("Chromium is not installed.")
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright's loop runs in this thread; Django's guard against that is about other people's loops.
-        patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        browser = playwright.chromium.launch(executable_path=str(services.CHROMIUM), args=services.CHROMIUM_FLAGS)
-        expect.set_options(timeout=SECONDS * 1000)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

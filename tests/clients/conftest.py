@@ -1,6 +1,6 @@
 """A client of each kind against a server that speaks real HTTP and says what a test tells it to."""
 
-import functools
+from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 import httpx
@@ -39,6 +39,12 @@ def waits(monkeypatch):
     return waited
 
 
+def run_aside(story):
+    """The result of an asynchronous story, in a thread of its own: this one may have a browser's loop running."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(anyio.run, story).result()
+
+
 @pytest.fixture
 def in_async(base_url, waits):
     """Runs `async def story(connect)` with an AsyncConnect."""
@@ -48,7 +54,7 @@ def in_async(base_url, waits):
             async with AsyncConnect(KEY, base_url) as client:
                 return await story(client)
 
-        return anyio.run(functools.partial(whole))
+        return run_aside(whole)
 
     return run
 

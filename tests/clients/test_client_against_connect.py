@@ -1,16 +1,15 @@
 """The Python client against Connect itself: in one process, and over real HTTP."""
 
-import functools
 import secrets
 from datetime import UTC, datetime
 
-import anyio
 import pytest
 
 from connect.organizations.models import Environment, Patient
 from connect_health import AsyncConnect, Conflict, InvalidRequest, NotFound
 from patientflows.models import PatientFlow
 from portals.models import Source
+from tests.clients.conftest import run_aside
 from tests.factories import make_key, make_organization
 from webhooks.sequence import number_new_events
 
@@ -124,5 +123,5 @@ def test_the_asynchronous_client_does_the_same(live_server):
                 await connect.patients.create(patient_id="p-1")
             return [patient.id async for patient in connect.patients.list()]
 
-    assert anyio.run(functools.partial(story)) == ["p-1"]
+    assert run_aside(story) == ["p-1"]
     assert Patient.objects.count() == 1

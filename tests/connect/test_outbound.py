@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import requests
+import structlog
 from structlog.testing import capture_logs
 
 from connect import outbound
@@ -316,7 +317,9 @@ def test_proxies_of_the_environment_are_ignored_and_the_setting_is_obeyed(server
         assert failure("GET", "http://169.254.169.254/").reason == "address_not_allowed"
 
 
-def test_log_lines_tell_host_route_status_and_time_and_nothing_else(server):
+def test_log_lines_tell_host_route_status_and_time_and_nothing_else(server, monkeypatch):
+    # A logger that was used before keeps the configuration of that time.
+    monkeypatch.setattr("connect.outbound.client.log", structlog.get_logger())
     server.on("/Patient/secret-id", Answer(body=b"secret-body"))
     with capture_logs() as lines:
         outbound.request(

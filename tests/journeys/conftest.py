@@ -10,7 +10,6 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
-from playwright.sync_api import sync_playwright
 
 from tests import services
 from tests.journeys.receiver import Receiver
@@ -72,18 +71,6 @@ def receiver(stack):
     yield listening
     stack.call("DELETE", f"/webhooks/{endpoint['id']}")
     listening.close()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if not services.has_chromium():
-        if services.IN_CI:
-            pytest.fail("CI needs Chromium.")
-        pytest.skip("Chromium is not installed.")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(services.CHROMIUM), args=services.CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -141,10 +141,10 @@ class TestKeys:
             name="analytics", environment="production", scopes=["records:read"],
         )  # fmt: skip
         secret = SECRET.search(answer.content.decode())[1]
+        assert (last_entry().action, last_entry().actor_kind) == ("api_key.made", "staff")
         key = find_key(secret)
         assert (key.name, key.environment, key.scopes) == ("analytics", "production", ["records:read"])
         assert secret not in administrator.get(links.page("organizations.apikey", key.pk)).content.decode()
-        assert (last_entry().action, last_entry().actor_kind) == ("api_key.made", "staff")
 
     def test_a_key_without_scopes_is_not_made(self, world, administrator):
         before = ApiKey.objects.count()

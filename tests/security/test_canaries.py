@@ -17,6 +17,7 @@ from django.apps import apps
 from django.db import connection as database
 from django.db import models
 from django.test import Client
+from django.utils import timezone
 
 from connect.logs import configure
 from connect.operations.verify.secrets import FOREIGN_APPS, plain_secrets
@@ -102,8 +103,8 @@ def journey(portal, open_flow, api, tenant, everything_said, messages, answers, 
     )
     for _ in range(2):
         try:
-            Connection.objects.update(leased_until=None)
-            refresh_connection(connection.pk, only_if_due=False)
+            Connection.objects.update(leased_until=None, refresh_due_at=timezone.now())
+            refresh_connection(connection.pk)
         except SmartError:
             pass
     drain(hot_seconds=0)
