@@ -35,7 +35,7 @@ CASE = re.compile(r"`((?:disc|ssrf|brand|authz|cb|tok|jwks|idt|ref|rev|sec|porta
 
 
 @cache
-def tests_by_file() -> dict[str, tuple[set[str], str]]:
+def read_by_file() -> dict[str, tuple[set[str], str]]:
     """For each test file its test functions' names, and its text (ids of parametrised cases)."""
     found = {}
     for path in TESTS.rglob("test_*.py"):
@@ -49,10 +49,10 @@ def has_a_test(case: str) -> bool:
     """A test function whose name begins with the case's, or a parametrised case with it as its id."""
     if case in ELSEWHERE:
         path, _, name = ELSEWHERE[case].partition("::")
-        names, _ = tests_by_file().get(path, (set(), ""))
+        names, _ = read_by_file().get(path, (set(), ""))
         return name in names
     words = "test_" + case.replace("-", "_")
-    portals = {path: each for path, each in tests_by_file().items() if path.startswith("portals/")}
+    portals = {path: each for path, each in read_by_file().items() if path.startswith("portals/")}
     return any(any(name.startswith(words) for name in names) or f'"{case}"' in text for names, text in portals.values())
 
 

@@ -26,8 +26,6 @@ def queries() -> dict:
         "revocations_due": revoke._due().order_by("due_at")[:200],
         "probes_due": Source.objects.probes_due(now).order_by("probe_due_at")[:200],
         "preflights_due": Preflight.objects.due(now).order_by("due_at")[:200],
-        "sources_by_name": Source.objects.offered("sandbox").order_by("name", "pk")[:11],
-        "connections_of_source": active.filter(source="fhirsrc_x"),
     }
 
 
