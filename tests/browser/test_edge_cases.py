@@ -91,7 +91,7 @@ def test_begun_on_one_device_and_finished_on_another(browser_window, scene):
     laptop.get_by_text("Go on with another device").click()
     square = laptop.get_by_role("img", name="QR code with the link to this page")
     expect(square).to_be_visible()
-    laptop.wait_for_function("image => image.naturalWidth > 0", arg=square.element_handle())
+    expect(square).not_to_have_js_property("naturalWidth", 0)
     walking.connect(phone, flow["url"])
     laptop.reload()
     expect(laptop.get_by_role("heading", name="Connected so far")).to_be_visible()
