@@ -192,7 +192,8 @@ def test_a_receiver_takes_what_is_signed_and_nothing_else(run, stack, listening,
     )
     assert delivered[0]["last_status_code"] == 204
     assert run("guides/webhook_recover.sh", ENDPOINT=endpoint["id"])
-    assert json.loads(run("guides/webhook_gap.sh", ENDPOINT=endpoint["id"]))["data"] == []
+    gap = json.loads(run("guides/webhook_gap.sh", ENDPOINT=endpoint["id"]))["data"]
+    assert [event["sequence"] for event in gap] == list(range(2, 2 + len(gap)))
 
 
 def test_every_sample_has_been_run():
