@@ -26,6 +26,7 @@ CONNECTION = {
     "failure_code": {**TEXT_OR_NULL, "description": "Why access ended, as a code of ours."},
     "failure_at": {**INSTANT_OR_NULL, "description": "When it ended."},
     "access_ends_at": {**INSTANT_OR_NULL, "description": "A known end of consent."},
+    "successor_id": {**TEXT_OR_NULL, "description": "The source to reconnect to instead, where its portal moves."},
     "created_at": {**INSTANT, "description": "When it was made."},
 }
 RECONNECTED = {"type": "boolean", "description": "Whether a connection came back to life, rather than a new one."}

@@ -370,6 +370,7 @@ CONNECTION_SUBJECT = {
     "failure_code": None,
     "failure_at": None,
     "access_ends_at": None,
+    "successor_id": None,
     "created_at": CONNECTED,
 }
 REFRESH_FAILED = {"status": "refresh_failed", "failure_code": "refresh_rejected", "failure_at": DONE}
