@@ -1,6 +1,6 @@
 """The `webhooks` section of `/openapi.json`: every event as it arrives at a receiver (contract 6)."""
 
-from connect.docs.examples import EVENTS
+from connect.docs.event_examples import EVENTS
 from connect.openapi.components import reference
 from webhooks.event_types import KNOWN
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from connect.docs import examples
+from connect.docs import event_examples
 from patientflows.models import PatientFlow
 from patientflows.payloads import emit_flow_event
 from portals.models import Connection
@@ -59,6 +59,6 @@ def test_every_event_is_what_the_document_says(world, tenant, document):
     for event_type, body in bodies.items():
         schema = document["webhooks"][event_type]["post"]["requestBody"]["content"]["application/json"]["schema"]
         assert faults(document, schema, body) == [], event_type
-        example = examples.EVENTS[event_type]
+        example = event_examples.EVENTS[event_type]
         assert set(body["data"]["object"]) == set(example["data"]["object"]), event_type
         assert set(body) == set(example)

@@ -6,8 +6,9 @@ from urllib.parse import quote
 import pytest
 
 from connect.docs import examples
+from connect.docs.event_examples import EVENTS
 from connect.docs.events import SUBJECTS
-from connect.docs.examples import ANSWERS, EVENTS, REQUESTS
+from connect.docs.examples import ANSWERS, REQUESTS
 from connect.openapi.components import PATH_PARAMETERS
 from tests.api.reading import answer_schema, faults, operations, resolved
 from webhooks.event_types import KNOWN
