@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from connect.docs import event_examples
+from connect.docs import event_examples, examples
 from patientflows.models import PatientFlow
 from patientflows.payloads import emit_flow_event
 from portals.models import Connection
