@@ -188,7 +188,9 @@ def no_binary_column_holds_them_open_either():
         for model in apps.get_models():
             if model._meta.app_label in FOREIGN_APPS:
                 continue
-            binary = [f.column for f in model._meta.local_fields if isinstance(f, models.BinaryField)]
+            binary = [
+                database.ops.quote_name(f.column) for f in model._meta.local_fields if isinstance(f, models.BinaryField)
+            ]
             if not binary:
                 continue
             cursor.execute(f"SELECT {', '.join(binary)} FROM {model._meta.db_table}")
