@@ -13,6 +13,7 @@ from connect.states import TransitionRefused
 from patientflows.models import Attempt, PatientFlow, Step
 from patientflows.payloads import emit_flow_event
 from patientflows.timeline import note
+from portals import connections
 from portals.lookup import source_named, sources_named
 from portals.models import Connection, Source
 
@@ -112,12 +113,17 @@ def expire_flow(*, flow: PatientFlow, by: Actor) -> None:
 
 
 def abandon(attempt: Attempt) -> None:
-    """End a pending attempt that nobody will come back for; another request may have been quicker."""
+    """End a pending attempt that nobody will come back for; another request may have been quicker.
+
+    What the portal granted and nobody confirmed is given back to it.
+    """
     try:
-        attempt.abandon()
+        with transaction.atomic():
+            connections.revoke_unattached(attempt)
+            attempt.abandon()
+            note(attempt.flow, Step.Kind.FAILED, attempt=attempt, outcome=attempt.failure_code)
     except TransitionRefused:
         return
-    note(attempt.flow, Step.Kind.FAILED, attempt=attempt, outcome=attempt.failure_code)
 
 
 @transaction.atomic

@@ -13,7 +13,6 @@ from patientflows.models import Attempt, PatientFlow, Step
 from patientflows.payloads import emit_flow_event
 from patientflows.returning import give_up_exchange
 from patientflows.timeline import note
-from portals import connections
 
 BATCH = 200
 TIME_TO_PRESS_DONE = timedelta(minutes=15)
@@ -30,10 +29,7 @@ def end_attempts() -> int:
     due = Attempt.objects.filter(status="pending", expires_at__lte=now).exclude(stage=Attempt.Stage.EXCHANGING)
     attempts = list(due.select_related("flow", "source", "registration")[:BATCH])
     for attempt in attempts:
-        with transaction.atomic():
-            if attempt.stage == Attempt.Stage.CONFIRMING:
-                connections.revoke_unattached(attempt)
-            abandon(attempt)
+        abandon(attempt)
     return len(attempts)
 
 

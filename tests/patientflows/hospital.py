@@ -40,6 +40,7 @@ class Hospital(PortalDouble):
         return {
             "authorization_endpoint": f"{self.browser_url}/authorize",
             "token_endpoint": f"{self.url}/token",
+            "revocation_endpoint": f"{self.url}/revoke",
             "grant_types_supported": ["authorization_code", "refresh_token"],
             "code_challenge_methods_supported": ["S256"],
             "scopes_supported": SCOPES.split(),

@@ -176,7 +176,7 @@ def test_wrong_codes_run_out_and_the_grant_is_given_back(visitor, flow, asked):
     assert type_code(visitor, flow, code)["Location"] == path_of(flow["url"])
     assert Attempt.objects.get().failure_code == "oauth_callback_failed"
     assert not Connection.objects.exists()
-    assert Revocation.objects.exists() or not Attempt.objects.get().configuration.get("revocation_endpoint")
+    assert Revocation.objects.count() == 2
 
 
 def test_a_code_nobody_types_ends_with_the_state(flow, asked):
@@ -185,6 +185,15 @@ def test_a_code_nobody_types_ends_with_the_state(flow, asked):
         expire_due()
     attempt = Attempt.objects.get()
     assert (attempt.status, attempt.grant) == ("expired", None)
+    assert Revocation.objects.count() == 2
+
+
+def test_a_link_ended_while_its_grant_waits_for_the_code_gives_the_grant_back(flow, asked, api):
+    Visitor().come_back(asked)
+    assert api.create(f"/patient-flows/{flow['id']}/expire").status_code == 200
+    attempt = Attempt.objects.get()
+    assert (attempt.status, attempt.grant) == ("expired", None)
+    assert Revocation.objects.count() == 2
 
 
 def test_direct_takes_the_code_on_the_link_opened_again(visitor, open_flow, source):
