@@ -18,6 +18,7 @@ PHONE = {"width": 390, "height": 844}
 SECONDS = 20  # patience with a machine that does other things too
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items):
     """These tests share a browser and a server, so one worker runs them all."""
     for item in items:

@@ -19,6 +19,7 @@ from tests.journeys.stack import Stack
 collect_ignore = ["test_demo.py"] if os.environ.get("DATABASE_URL") else []
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items):
     """Journeys share a stack, so one worker runs them all."""
     for item in items:
