@@ -31,10 +31,10 @@ test: test-sqlite  ## the whole suite, on SQLite and, where they run, on Postgre
 	elif [ -n "$$CI" ]; then echo "In CI, PostgreSQL and Redis must run."; exit 1; fi
 
 test-sqlite: $(STAMP)  ## the suite on the embedded defaults
-	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/pytest -n 2 $(ARGS)
+	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL bin/test $(ARGS)
 
 test-postgres: $(STAMP)  ## the suite on PostgreSQL and Redis (POSTGRES_TEST_URL, REDIS_TEST_URL)
-	DATABASE_URL="$(POSTGRES_TEST_URL)" REDIS_URL="$(REDIS_TEST_URL)" $(BIN)/pytest -n 2 $(ARGS)
+	DATABASE_URL="$(POSTGRES_TEST_URL)" REDIS_URL="$(REDIS_TEST_URL)" bin/test $(ARGS)
 
 faults: $(STAMP)  ## every fault on the real stack, several times, with a table (FAULTS="--times 1 --only worker")
 	$(BIN)/python -m tests.faults.run $(FAULTS)
