@@ -13,6 +13,7 @@ from connect.celery import app
 from connect.organizations.models import Environment, Tenant
 from tests import services
 from tests.factories import ApiClient, make_key, make_organization
+from tests.together import TogetherScheduling
 
 # A busy machine is no fault of the code: examples are counted, not timed.
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,6 +31,14 @@ def django_db_setup(django_db_setup, django_db_blocker):
     """Tests that empty every table may empty the audit log too; its triggers are shown in tests/audit."""
     with django_db_blocker.unblock():
         append_only.remove()
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """A file's tests stay on one process, and so do those that share a browser or a running stack.
+
+    (Not by `xdist_group`: pytest-xdist 3.8 sets a node id that pytest 9.2 no longer has.)
+    """
+    return TogetherScheduling(config, log)
 
 
 BROWSER_PATIENCE_MS = 20_000  # with a machine that does other things too

@@ -18,13 +18,11 @@ PHONE = {"width": 390, "height": 844}
 SECONDS = 20  # patience with a machine that does other things too
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items):
-    """These tests share a browser and a server, so one worker runs them all."""
+    """They need Chromium."""
     for item in items:
         if "tests/browser/" in str(item.path):
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ SCRIPTS = ROOT / "deploy" / "backup"
 pytestmark = [
     pytest.mark.skipif(database.vendor != "postgresql", reason="pg_dump speaks to PostgreSQL"),
     pytest.mark.skipif(not shutil.which("pg_dump"), reason="pg_dump is not installed"),
-    pytest.mark.xdist_group("backup"),
 ]
 
 

@@ -22,7 +22,6 @@ from tests.faults.run import inflict
 pytestmark = [
     pytest.mark.skipif(not os.environ.get("DATABASE_URL"), reason="runs with the PostgreSQL suite"),
     pytest.mark.skipif(not services.are_installed(), reason="PostgreSQL's server programs or Redis are not installed"),
-    pytest.mark.xdist_group("faults"),
     pytest.mark.timeout(400),
 ]
 

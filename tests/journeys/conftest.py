@@ -19,13 +19,11 @@ from tests.journeys.stack import Stack
 collect_ignore = ["test_demo.py"] if os.environ.get("DATABASE_URL") else []
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items):
-    """Journeys share a stack, so one worker runs them all."""
+    """Journeys take as long as whole stories do."""
     for item in items:
         if "tests/journeys/" in str(item.path):
             item.add_marker(pytest.mark.journey)
-            item.add_marker(pytest.mark.xdist_group("journeys"))
             item.add_marker(pytest.mark.timeout(420))
 
 
