@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 BEAT = "beat"
 SILENT_AFTER = timedelta(seconds=60)
 FORGOTTEN_AFTER = timedelta(days=1)
+LONGEST_WAIT_MS = 2**31 - 1  # what the column holds; clocks may differ by more
 ROLL_CALL_EXPIRES_SECONDS = 30
 
 
@@ -60,7 +61,8 @@ def call_the_roll(answer_task) -> None:
 
 def answer(queue: str, sent_at: float) -> None:
     """A worker of this queue is alive; `sent_at` is the roll call's time in seconds since 1970."""
-    note(f"queue:{queue}", wait_ms=max(0, round((time.time() - sent_at) * 1000)))
+    waited_ms = round((time.time() - sent_at) * 1000)
+    note(f"queue:{queue}", wait_ms=min(max(0, waited_ms), LONGEST_WAIT_MS))
 
 
 def note(part: str, *, wait_ms: int = 0) -> None:

@@ -39,11 +39,10 @@ class Backup:
         self.folder = folder
 
     def take(self) -> Path:
-        """The new dump; the file of the newest keys lies beside it."""
-        before = set(self.folder.glob("connect-*.dump"))
-        while set(self.folder.glob("connect-*.dump")) == before:  # a dump is named for its second
-            self._run("backup", database.settings_dict["NAME"], BACKUP_DIR=str(self.folder))
-        return (set(self.folder.glob("connect-*.dump")) - before).pop()
+        """The new dump, put aside: dumps are named for their second. The file of the newest keys lies beside it."""
+        self._run("backup", database.settings_dict["NAME"], BACKUP_DIR=str(self.folder))
+        [dump] = self.folder.glob("connect-*.dump")
+        return dump.rename(self.folder / f"taken-{secrets.token_hex(4)}.dump")
 
     def restore(self, dump: Path, name: str, *keys: str) -> None:
         self._run("restore", name, str(dump), *keys)
