@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 import requests
 import structlog
-from structlog.testing import capture_logs
 
 from connect import outbound
 from connect.outbound import PORTAL, WEBHOOK, OutboundError
@@ -321,7 +320,7 @@ def test_log_lines_tell_host_route_status_and_time_and_nothing_else(server, monk
     # A logger that was used before keeps the configuration of that time.
     monkeypatch.setattr("connect.outbound.client.log", structlog.get_logger())
     server.on("/Patient/secret-id", Answer(body=b"secret-body"))
-    with capture_logs() as lines:
+    with structlog.testing.capture_logs() as lines:
         outbound.request(
             "GET",
             f"{server.url}/Patient/secret-id?q=secret-query",
