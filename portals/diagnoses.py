@@ -31,6 +31,8 @@ TEXTS = {
     "address_refused": "The portal's address is one that this installation may not call (private network or plain http).",
     "api_switched_off": "The login works, the FHIR API refuses this base URL: the practice has not switched its patient"
     " API on, or not for our app. Ask the practice or its vendor.",
+    "api_not_fhir": "The login works, and where the FHIR API should be something else answers with status 200: a"
+    " maintenance page, or a login in front of the API. It is tried again; ask the portal if it lasts.",
     "no_signing_key": "No key can sign for this registration. Run `manage.py signing_keys rotate`.",
     "keys_unreachable": "Our key set at /.well-known/jwks.json cannot be read from outside, or lacks the key that signs."
     " Portals that read it will say invalid_client. Check BASE_URL and the proxy.",

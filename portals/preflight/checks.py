@@ -92,7 +92,10 @@ def _api(facts: Facts) -> str:
         return "portal_down"
     if answer.status in SWITCHED_OFF:
         return "api_switched_off"
-    return "" if answer.status == 200 else "portal_down"
+    if answer.status != 200:
+        return "portal_down"
+    statement = parse_object(answer.body) or {}
+    return "" if statement.get("resourceType") == "CapabilityStatement" else "api_not_fhir"
 
 
 def _client(facts: Facts, configuration: SmartConfiguration) -> str:

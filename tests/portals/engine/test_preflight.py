@@ -111,6 +111,10 @@ def practice_has_not_switched_its_api_on(world):
     world.portal.on("/fhir/metadata", Answer(403, json={"issue": [{"diagnostics": "Tenant not valid"}]}))
 
 
+def maintenance_page_stands_before_the_api(world):
+    world.portal.on("/fhir/metadata", HTML)
+
+
 def client_refused(world):
     world.portal.on("/token", Answer(401, json={"error": "invalid_client"}))
 
@@ -148,6 +152,7 @@ FAULTS = {
     key_was_registered_by_hand_and_has_since_been_rotated: ("key_not_registered", Status.UNAVAILABLE),
     secret_has_expired: ("secret_expired", Status.UNAVAILABLE),
     practice_has_not_switched_its_api_on: ("api_switched_off", Status.UNAVAILABLE),
+    maintenance_page_stands_before_the_api: ("api_not_fhir", Status.UNAVAILABLE),
     client_refused: ("client_refused", Status.UNAVAILABLE),
     client_refused_after_a_fresh_registration: ("client_not_yet_known", Status.UNAVAILABLE),
     practice_has_not_enabled_our_app: ("client_not_enabled", Status.UNAVAILABLE),
