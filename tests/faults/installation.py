@@ -89,9 +89,10 @@ class Process:
 class Installation:
     """Use as a context manager."""
 
-    def __init__(self, folder: Path, *, workers: int = 2):
+    def __init__(self, folder: Path, *, workers: int = 2, portal: Portal | None = None):
         self.folder, self.port = folder, free_port()
-        self.cluster, self.broker, self.portal, self.receiver = Cluster(folder), Broker(folder), Portal(), Receiver()
+        self.cluster, self.broker, self.receiver = Cluster(folder), Broker(folder), Receiver()
+        self.portal = portal or Portal()
         made = new_secrets()
         self.environment = {key: value for key, value in os.environ.items() if key not in UNSET} | {
             "DATABASE_URL": self.cluster.url(NAME), "REDIS_URL": self.broker.url, "DEMO": "1", "SANDBOX_ENABLED": "0",

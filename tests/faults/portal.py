@@ -42,7 +42,7 @@ class Portal:
         self.spent: Counter = Counter()
         self.access: dict[str, str] = {}
         self.refresh: dict[str, str] = {}
-        self.refused_refreshes = 0
+        self.refreshed = self.refused_refreshes = 0
         self.answer_badly = lambda path: None
         self.lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
@@ -75,6 +75,7 @@ class Portal:
             else:
                 patient = self.refresh.pop(form.get("refresh_token", ""), None)
                 self.refused_refreshes += patient is None
+                self.refreshed += patient is not None
             if patient is None:
                 return 400, {"error": "invalid_grant"}
             access, refresh = secrets.token_urlsafe(12), secrets.token_urlsafe(12)
