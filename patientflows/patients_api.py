@@ -38,6 +38,7 @@ class Patients(WritingApiView):
     def get(self, request):
         """List patients, newest first."""
         query = self.query(PatientQuery)
+        self.note_read("patients.listed")
         found = Patient.objects.of(request.auth)
         for name in ("patient_id", "email"):
             if name in query:
@@ -55,6 +56,7 @@ class PatientDetail(ApiView):
     def get(self, request, patient_id):
         """Retrieve a patient with its connections."""
         patient = Patient.objects.of(request.auth).get_or_404(patient_id=patient_id)
+        self.note_read("patient.read", patient)
         return Response({**PatientBody(patient).data, "connections": connections_of(patient)})
 
     @operation("replace_patient", body=NewPatient, answers=PatientBody)

@@ -41,6 +41,7 @@ class Records(ApiView):
         patient = patient_of(request.auth, patient_id)
         query = self.query(RecordsQuery)
         selection = selection_of(query)
+        self.note_read("records.read", patient)
         page = read.read_page(
             patient, selection, count=query["count"], starting_after=query.get("starting_after"),
             ending_before=query.get("ending_before"),
@@ -64,6 +65,7 @@ class RecordsExport(ApiView):
         """
         patient = patient_of(request.auth, patient_id)
         selection = selection_of(self.query(SelectionQuery))
+        self.note_read("records.exported", patient)
         return StreamingHttpResponse(read.stream(patient, selection), content_type=NDJSON)
 
 

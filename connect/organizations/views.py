@@ -12,7 +12,8 @@ from rest_framework.views import APIView
 from connect import idempotency, throttling, versions
 from connect.audit.actions import Actor
 from connect.errors import InsufficientScope, PayloadTooLarge, ResourceNotFound
-from connect.organizations import idempotent_answers
+from connect.organizations import idempotent_answers, reads
+from connect.organizations.models import Patient
 from connect.pagination import PageQuery, list_envelope, newest_first
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -49,6 +50,10 @@ class ApiView(APIView):
     def actor(self) -> Actor:
         """Who to name in the audit log."""
         return Actor("api_key", self.request.auth.pk, self.request.META.get("REMOTE_ADDR"))
+
+    def note_read(self, action: str, patient: Patient | None = None) -> None:
+        """Have this read of personal data in the audit log, once a key, patient and day. Call it before answering."""
+        reads.note_read(action, key=self.request.auth, by=self.actor, patient=patient)
 
     def validated(self, serializer_class: type[serializers.Serializer], data=None, **context) -> dict:
         """The checked body (or `data`): unknown fields are refused, the first fault is raised as InvalidData."""
