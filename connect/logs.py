@@ -21,6 +21,12 @@ def without_link_tokens(logger, method, event: dict) -> dict:
     return {key: LINK_TOKENS.sub(r"/\1/…", value) if isinstance(value, str) else value for key, value in event.items()}
 
 
+def is_no_pretence(record: logging.LogRecord) -> bool:
+    """Pretend portals refuse on purpose, all day; only their own faults are worth a line."""
+    request = getattr(record, "request", None)
+    return record.levelno >= logging.ERROR or not (request and request.path.startswith("/sandbox/"))
+
+
 def configure(options: dict) -> None:
     """Django's LOGGING_CONFIG hook. `options`: `level`, and `json` (True for machines, False for a terminal)."""
     shared = [
@@ -48,3 +54,4 @@ def configure(options: dict) -> None:
     logging.root.setLevel(options["level"])
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("django.request").addFilter(is_no_pretence)

@@ -21,7 +21,8 @@ AFTER_FAILURE = timedelta(hours=1)
 LEASE = timedelta(minutes=10)
 BATCH, THREADS = 24, 6
 PLANNED_AT_ONCE = 500
-FIRST_WITHIN = timedelta(hours=1)
+# First checks begin at this pace, so that a catalogue of 24,000 portals is met over a day and not in a rush.
+PACE = timedelta(seconds=3.6)
 
 
 def preflight_due() -> bool:
@@ -54,8 +55,12 @@ def plan_missing() -> int:
     for registration in Registration.objects.all():
         served = _served(registration)
         registration.preflights.exclude(source__in=served).delete()
-        sources = served.exclude(preflights__registration=registration)[:PLANNED_AT_ONCE]
-        rows = [Preflight(source=source, registration=registration, due_at=_soon()) for source in sources.only("pk")]
+        unchecked = served.exclude(preflights__registration=registration)
+        within = min(EVERY, PACE * unchecked.count())
+        rows = [
+            Preflight(source=source, registration=registration, due_at=timezone.now() + within * random.random())
+            for source in unchecked.only("pk")[:PLANNED_AT_ONCE]
+        ]
         made += len(Preflight.objects.bulk_create(rows, ignore_conflicts=True))
     return made
 
@@ -68,10 +73,6 @@ def _served(registration: Registration):
         return offered.none()
     nearer = Registration.objects.filter(organization=registration.organization_id).exclude(source=None)
     return offered.filter(vendor=registration.vendor).exclude(pk__in=nearer.values("source"))
-
-
-def _soon():
-    return timezone.now() + FIRST_WITHIN * random.random()
 
 
 @transaction.atomic

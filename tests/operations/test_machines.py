@@ -83,6 +83,20 @@ class TestLogs:
         assert (ours["event"], ours["count"], ours["request_id"]) == ("something.happened", 3, "r-1")
         assert (theirs["event"], theirs["request_id"]) == ("by hand", "r-1")
 
+    def test_what_a_pretend_portal_refuses_on_purpose_is_no_line(self, rf):
+        pretended, real = rf.get("/sandbox/at-mercy/token"), rf.get("/patient-flows")
+        logger = logging.getLogger("django.request")
+
+        def is_written(level: int, request) -> bool:
+            extra = {"request": request}
+            return bool(
+                logger.filter(logger.makeRecord(logger.name, level, __file__, 1, "Bad Request", (), None, extra=extra))
+            )
+
+        assert not is_written(logging.WARNING, pretended)
+        assert is_written(logging.ERROR, pretended)
+        assert is_written(logging.WARNING, real)
+
     def test_a_task_names_the_request_that_woke_it(self):
         seen = {}
 

@@ -225,3 +225,13 @@ def test_no_secret_of_ours_and_no_word_of_the_portals_is_in_the_ledger(ready):
     diagnosed(ready)
     assert "canary" not in str(Preflight.objects.values())
     assert "canary" not in str(Source.objects.values("status_reason"))
+
+
+def test_first_checks_come_at_a_pace_the_portals_and_we_can_bear(ready):
+    for number in range(20):
+        ready.source(f"Clinic {number}", vendor="epic")
+    Registration.objects.update(source=None, vendor="epic")
+    run.plan_missing()
+    waits = sorted(row.due_at - timezone.now() for row in Preflight.objects.all())
+    assert timedelta(0) < waits[-1] <= run.PACE * 20
+    assert waits[-1] > run.PACE * 5
