@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.journeys import patient
+from tests.journeys import example_apps, patient
 from tests.journeys.stack import ROOT, free_port, wait_until
 
 SAMPLES = ROOT / "docs" / "samples"
@@ -18,17 +18,24 @@ PATIENT = "volunteer-1"
 
 
 def command_of(sample: Path, folder: Path) -> list[str]:
-    """How a reader runs it. Node below 22.6 takes no .ts: what the samples share with JavaScript is run as .mjs."""
+    """How a reader runs it: TypeScript in a folder that has the packages, with tsx, which any Node takes."""
     match sample.suffix:
         case ".py":
             return [sys.executable, str(sample)]
         case ".sh":
             return ["sh", "-eu", str(sample)]
-        case ".ts":
-            copy = folder / f"{sample.stem}.mjs"
-            shutil.copy(sample, copy)
-            return ["node", str(copy)]
+        case ".mts":
+            packages = beside_node_packages(folder)
+            return [str(packages / ".bin/tsx"), str(shutil.copy(sample, folder))]
     raise AssertionError(f"Nothing is known of how {sample} runs.")
+
+
+def beside_node_packages(folder: Path) -> Path:
+    """Give the folder the Express example's packages, which are all that the samples import; returns where."""
+    packages = folder / "node_modules"
+    if not packages.exists():
+        packages.symlink_to(example_apps.node_packages() / "node_modules")
+    return packages
 
 
 @pytest.fixture
@@ -75,13 +82,13 @@ def listening(stack, tmp_path):
 
     def listen(name: str) -> tuple[dict, subprocess.Popen]:
         port = str(free_port())
-        endpoint = json.loads(make_endpoint(stack, f"http://127.0.0.1:{port}/"))
+        endpoint = json.loads(make_endpoint(stack, f"http://127.0.0.1:{port}/webhooks"))
         process = subprocess.Popen(
             command_of(SAMPLES / name, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env=environment_of(stack) | {"PORT": port, "WEBHOOK_SECRET": endpoint["secret"], "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
         running.append(process)
-        wait_until(lambda: answers(port), seconds=20)
+        wait_until(lambda: refuses_what_is_not_signed(endpoint["url"]), seconds=20)
         return endpoint | {"port": port}, process
 
     yield listen
@@ -98,15 +105,15 @@ def make_endpoint(stack, url: str) -> str:
     ).stdout  # fmt: skip
 
 
-def answers(port: str) -> bool:
-    """Whether the receiver is up; what is not signed it refuses."""
+def refuses_what_is_not_signed(url: str) -> bool:
+    """Whether the receiver is up, and asks for a signature."""
     try:
-        return requests.post(f"http://127.0.0.1:{port}/", json={}, timeout=2).status_code == 401
+        return requests.post(url, json={}, timeout=2).status_code == 401
     except requests.ConnectionError:
         return False
 
 
-@pytest.mark.parametrize("name", ["create_flow.sh", "create_flow.py", "create_flow.ts", "direct.py", "direct.ts"])
+@pytest.mark.parametrize("name", ["create_flow.sh", "create_flow.py", "create_flow.mts", "direct.py", "direct.mts"])
 def test_a_flow_is_made_and_its_link_printed(run, stack, name):
     printed = run(f"quickstart/{name}").strip()
     url = json.loads(printed)["url"] if name.endswith(".sh") else printed
@@ -124,7 +131,7 @@ def test_records_are_read(run, connection):
     assert len(items) == 5
 
 
-@pytest.mark.parametrize("name", ["read_everything.py", "read_everything.ts"])
+@pytest.mark.parametrize("name", ["read_everything.py", "read_everything.mts"])
 def test_every_record_is_read_page_by_page(run, stack, connection, name):
     lines = run(f"guides/{name}").splitlines()
     assert len(lines) == len(stack.records(PATIENT))
@@ -178,7 +185,7 @@ def test_the_page_a_patient_returns_to(run):
     ]
 
 
-@pytest.mark.parametrize("name", ["receive.py", "receive.ts"])
+@pytest.mark.parametrize("name", ["receive.py", "receive.mts"])
 def test_a_receiver_takes_what_is_signed_and_nothing_else(run, stack, listening, name):
     endpoint, process = listening(f"guides/{name}")
     stack.call("POST", f"/webhooks/{endpoint['id']}/test", {})
@@ -193,6 +200,33 @@ def test_a_receiver_takes_what_is_signed_and_nothing_else(run, stack, listening,
     assert [event["sequence"] for event in gap] == list(range(2, 2 + len(gap)))
 
 
+@pytest.mark.parametrize("name", ["app.py", "app.mts"])
+def test_an_app_in_one_file_connects_a_patient_and_hears_of_it(stack, listening, page, name):
+    endpoint, process = listening(f"quickstart/{name}")
+    page.goto(endpoint["url"].removesuffix("/webhooks"))
+    page.get_by_role("button", name="Connect your records").click()
+    patient.search_and_choose(page, "plain portal", "Plain portal")
+    patient.leave_for_portal(page)
+    patient.log_in(page)
+    patient.decide(page)
+    patient.see_connected(page, "Plain portal")
+    patient.finish(page, "my app")
+    assert any(line == f"connection.active {PATIENT}\n" for line in iter(process.stdout.readline, ""))
+
+
+def test_the_typescript_is_typed(tmp_path):
+    """As the Express example is: strict, with its compiler."""
+    packages = beside_node_packages(tmp_path)
+    options = json.loads((example_apps.EXAMPLES / "express/tsconfig.json").read_text())
+    (tmp_path / "tsconfig.json").write_text(json.dumps(options | {"include": ["*.mts"]}))
+    for sample in SAMPLES.rglob("*.mts"):
+        shutil.copy(sample, tmp_path)
+    checked = subprocess.run(
+        [str(packages / ".bin/tsc"), "--noEmit"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_every_sample_is_run_by_a_test_of_this_file():
     """A sample that no test runs is not documentation."""
     tests = Path(__file__).read_text()
@@ -200,4 +234,4 @@ def test_every_sample_is_run_by_a_test_of_this_file():
     assert [path.name for path in samples if path.name not in tests] == []
 
 
-RUNNABLE = (".py", ".sh", ".ts")
+RUNNABLE = (".py", ".sh", ".mts")

@@ -1,3 +1,4 @@
 curl --silent --show-error --fail-with-body "$CONNECT_URL/sandbox/connections/$CONNECTION/advance" \
   --header "Authorization: Bearer $CONNECT_KEY" \
-  --json '{"seconds": 3600}'
+  --header "Content-Type: application/json" \
+  --data '{"seconds": 3600}'

@@ -1,3 +1,4 @@
 curl --silent --show-error --fail-with-body "$CONNECT_URL/exports" \
   --header "Authorization: Bearer $CONNECT_KEY" \
-  --json '{"destination_id": "'"$DESTINATION"'"}'
+  --header "Content-Type: application/json" \
+  --data '{"destination_id": "'"$DESTINATION"'"}'

@@ -1,4 +1,5 @@
 curl --silent --show-error --fail-with-body "$CONNECT_URL/patient-flows" \
   --header "Authorization: Bearer $CONNECT_KEY" \
   --header "Idempotency-Key: visit-2026-11-25-volunteer-1" \
-  --json '{"patient_id": "volunteer-1", "return_url": "https://app.example/back"}'
+  --header "Content-Type: application/json" \
+  --data '{"patient_id": "volunteer-1", "return_url": "http://127.0.0.1:3000/back"}'

@@ -6,27 +6,26 @@ session = requests.Session()
 session.headers["Authorization"] = f"Bearer {os.environ['CONNECT_KEY']}"
 
 
-def changes(patient_id, cursor=None):
-    """Yield (record, cursor) for every version that landed after `cursor`, oldest first."""
-    while True:
-        page = session.get(
+def pages(patient_id, cursor=None):
+    """What landed after `cursor`, oldest first, a page at a time, each with the cursor that comes after it."""
+    more = True
+    while more:
+        answer = session.get(
             f"{os.environ['CONNECT_URL']}/patients/{patient_id}/records",
-            params={"count": 100, "changes": "true", **({"starting_after": cursor} if cursor else {})},
+            params={"count": 100, "changes": "true", "starting_after": cursor},
             timeout=30,
         )
-        page.raise_for_status()
-        body = page.json()
-        cursor = body["next_cursor"] or cursor
-        for item in body["data"]:
-            yield item, cursor
-        if not body["has_more"]:
-            return
+        answer.raise_for_status()
+        page = answer.json()
+        cursor, more = page["next_cursor"] or cursor, page["has_more"]
+        yield page["data"], cursor
 
 
 kept = None
-for item, kept in changes("volunteer-1"):  # noqa: B007
-    resource = item["resource"]
-    print(item["change"], resource["resourceType"], resource["id"])
+for items, cursor in pages("volunteer-1", kept):
+    for item in items:
+        print(item["change"], item["resource"]["resourceType"], item["resource"]["id"])
+    kept = cursor  # in your database, in the transaction that stores the page
 
-# Next time, `changes("volunteer-1", kept)` yields only what landed since.
-assert list(changes("volunteer-1", kept)) == []
+# Next time there is only what landed since.
+assert list(pages("volunteer-1", kept)) == [([], kept)]

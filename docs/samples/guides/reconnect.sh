@@ -1,3 +1,4 @@
 curl --silent --show-error --fail-with-body "$CONNECT_URL/patient-flows" \
   --header "Authorization: Bearer $CONNECT_KEY" \
-  --json '{"patient_id": "volunteer-1", "reconnect": "'"$CONNECTION"'", "return_url": "https://app.example/back"}'
+  --header "Content-Type: application/json" \
+  --data '{"patient_id": "volunteer-1", "reconnect": "'"$CONNECTION"'", "return_url": "http://127.0.0.1:3000/back"}'

@@ -1,3 +1,4 @@
 curl --silent --show-error --fail-with-body "$CONNECT_URL/webhooks" \
   --header "Authorization: Bearer $CONNECT_KEY" \
-  --json '{"url": "'"$RECEIVER_URL"'", "events": ["*"]}'
+  --header "Content-Type: application/json" \
+  --data '{"url": "'"$RECEIVER_URL"'", "events": ["*"]}'

@@ -7,7 +7,7 @@ answer = requests.post(
     headers={"Authorization": f"Bearer {os.environ['CONNECT_KEY']}"},
     json={
         "patient_id": "volunteer-1",
-        "return_url": "https://app.example/back",
+        "return_url": "http://127.0.0.1:3000/back",
         "return_button_label": "Trials",
     },
     timeout=10,

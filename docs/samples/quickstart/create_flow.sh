@@ -1,7 +1,8 @@
 curl --silent --show-error --fail-with-body "$CONNECT_URL/patient-flows" \
   --header "Authorization: Bearer $CONNECT_KEY" \
-  --json '{
+  --header "Content-Type: application/json" \
+  --data '{
     "patient_id": "volunteer-1",
-    "return_url": "https://app.example/back",
+    "return_url": "http://127.0.0.1:3000/back",
     "return_button_label": "Trials"
   }'
