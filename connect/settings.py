@@ -105,8 +105,6 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "django_otp",
-    "django_otp.plugins.otp_totp",
-    "django_otp.plugins.otp_static",
     "connect.audit",
     "connect.organizations",
     "connect.operations",
@@ -171,6 +169,8 @@ AXES_RESET_ON_SUCCESS = True
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 SESSION_COOKIE_AGE = env.int("ADMIN_SESSION_SECONDS", 8 * 3600)
+ADMIN_IDLE_SECONDS = env.int("ADMIN_IDLE_SECONDS", 3600)
+STAFF_TWO_STEP_REQUIRED = env.bool("STAFF_TWO_STEP_REQUIRED", False)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = HTTPS

@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 
 from connect import ids
+from connect.operations.second_steps import Authenticator, RecoveryCodes  # noqa: F401 - models of this app
 from connect.states import Transitions
 
 

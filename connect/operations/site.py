@@ -10,6 +10,7 @@ from unfold.sites import UnfoldAdminSite
 from connect.audit.actions import record
 from connect.operations.actors import staff_actor
 from connect.operations.overview import dashboard
+from connect.operations.sessions import begin, within_limits
 from connect.operations.sign_in import SignInForm
 from connect.operations.two_step import two_step
 
@@ -56,7 +57,7 @@ class OperationsSite(UnfoldAdminSite):
         ]
 
     def admin_view(self, view, cacheable=False):
-        return with_policy(super().admin_view(view, cacheable))
+        return with_policy(within_limits(super().admin_view(view, cacheable)))
 
     def login(self, request, extra_context=None):
         response = with_policy(super().login)(request, extra_context)
@@ -67,6 +68,7 @@ class OperationsSite(UnfoldAdminSite):
     def _note_sign_in(self, request, response) -> None:
         """What was typed as a name is noted only if it is one: people type passwords into the wrong field."""
         if request.user.is_authenticated and response.status_code == 302:
+            begin(request.session)
             record(action="staff.signed_in", by=staff_actor(request))
         elif not getattr(request, "axes_locked_out", False):
             typed = request.POST.get("username", "")

@@ -1,6 +1,7 @@
 """A member of staff's own two-step sign-in: set up with an authenticator app, ten recovery codes, turned off by a code."""
 
 import segno
+from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponseRedirect
@@ -9,14 +10,12 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django_otp import devices_for_user, match_token
-from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp import login as remember_device
 
 from connect.audit.actions import record
 from connect.operations.actors import staff_actor
+from connect.operations.models import Authenticator, RecoveryCodes
 
-ISSUER = "Connect"
-RECOVERY_CODES = 10
 WRONG_CODE = "That code is not right. Enter the six digits your authenticator app shows now."
 
 
@@ -34,58 +33,46 @@ def two_step(request, site):
 
 
 def _page(request, site, **more):
-    devices = {device.confirmed: device for device in TOTPDevice.objects.filter(user=request.user)}
-    context = {**site.each_context(request), "title": "Two-step sign-in", "is_on": True in devices, **more}
+    devices = {device.confirmed: device for device in Authenticator.objects.filter(user=request.user)}
+    context = {**site.each_context(request), "title": "Two-step sign-in", "is_on": True in devices,
+               "is_required": settings.STAFF_TWO_STEP_REQUIRED, **more}  # fmt: skip
     waiting = devices.get(False)
     if waiting and not context["is_on"]:
         context |= {
-            "picture": segno.make(waiting.config_url).svg_data_uri(scale=4, light="#fff"),
-            "key": _grouped(waiting),
+            "picture": segno.make(waiting.address).svg_data_uri(scale=4, light="#fff"),
+            "key": " ".join(waiting.secret[i : i + 4] for i in range(0, len(waiting.secret), 4)),
         }
     return render(request, "operations/two_step.html", context)
 
 
-def _grouped(device: TOTPDevice) -> str:
-    """The key as authenticator apps take it by hand: base32 in groups of four."""
-    secret = device.config_url.split("secret=")[1].split("&")[0]
-    return " ".join(secret[i : i + 4] for i in range(0, len(secret), 4))
-
-
-@transaction.atomic
 def _begin(request) -> None:
-    if not TOTPDevice.objects.filter(user=request.user, confirmed=True).exists():
-        TOTPDevice.objects.filter(user=request.user).delete()
-        TOTPDevice.objects.create(user=request.user, name=ISSUER, confirmed=False)
+    if not Authenticator.objects.filter(user=request.user, confirmed=True).exists():
+        Authenticator.begin(request.user)
 
 
 def _confirm(request) -> dict | None:
     """The first right code turns it on; the recovery codes are shown this once."""
-    device = TOTPDevice.objects.filter(user=request.user, confirmed=False).first()
+    device = Authenticator.objects.filter(user=request.user, confirmed=False).first()
     if device is None or not device.verify_token(request.POST.get("code", "").replace(" ", "")):
         messages.error(request, WRONG_CODE)
         return None
     with transaction.atomic():
-        device.confirmed = True
-        device.save(update_fields=["confirmed"])
-        codes = _new_recovery_codes(request.user)
+        device.confirm()
+        codes = RecoveryCodes.renew(request.user)
         record(
             action="staff.two_step_turned_on",
             by=staff_actor(request),
             object_type="user",
             object_id=str(request.user.pk),
         )
+    remember_device(request, device)
     return {"codes": codes}
 
 
-def _new_recovery_codes(user) -> list[str]:
-    StaticDevice.objects.filter(user=user).delete()
-    device = StaticDevice.objects.create(user=user, name="recovery codes")
-    codes = [StaticToken.random_token() for _ in range(RECOVERY_CODES)]
-    StaticToken.objects.bulk_create(StaticToken(device=device, token=code) for code in codes)
-    return codes
-
-
 def _turn_off(request) -> None:
+    if settings.STAFF_TWO_STEP_REQUIRED:
+        messages.error(request, "Here everybody signs in with two steps.")
+        return
     if match_token(request.user, request.POST.get("code", "").replace(" ", "")) is None:
         messages.error(request, WRONG_CODE)
         return

@@ -7,8 +7,6 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Q
 from django_otp import devices_for_user
-from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -21,8 +19,7 @@ from connect.operations.admin.confirmed import Declined, confirmed
 from connect.operations.tenancy import organizations_of, sees_everything
 from connect.organizations.models import Membership
 
-# Second factors are secrets: nobody reads or edits them here; a lost one is reset.
-admin.site.unregister([User, Group, TOTPDevice, StaticDevice])
+admin.site.unregister([User, Group])
 
 
 class MembershipForms(forms.BaseInlineFormSet):
@@ -92,7 +89,7 @@ class UserAdmin(OperationsAdmin, DjangoUserAdmin):
 
     def get_queryset(self, request):
         rows = admin.ModelAdmin.get_queryset(self, request).filter(is_staff=True).prefetch_related(
-            "groups", "memberships__organization", "totpdevice_set"
+            "groups", "memberships__organization", "authenticator_set"
         )  # fmt: skip
         seen = organizations_of(request.user)
         if seen is None:
@@ -137,7 +134,7 @@ class UserAdmin(OperationsAdmin, DjangoUserAdmin):
 
     @display(description="Two-step sign-in")
     def two_step(self, user):
-        on = any(device.confirmed for device in user.totpdevice_set.all()) if user.pk else False
+        on = any(device.confirmed for device in user.authenticator_set.all()) if user.pk else False
         return labels.badge("on", "success") if on else labels.badge("off", "")
 
     @confirmed(

@@ -16,7 +16,7 @@ SECRET = re.compile(
     r"|\bBearer\s+[\w.~+/-]{20,}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\"d\": ?\"[\w-]{30,}\""
 )
 # What another party owns: pretend portals keep their own keys, and sessions are Django's, signed and httponly.
-FOREIGN_APPS = ("sandbox", "sessions", "admin", "auth", "contenttypes", "axes", "otp_totp", "otp_static")
+FOREIGN_APPS = ("sandbox", "sessions", "admin", "auth", "contenttypes", "axes")
 TEXT = (models.CharField, models.TextField, models.JSONField)
 CHUNK = 2000
 
