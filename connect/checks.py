@@ -22,6 +22,7 @@ POSITIVE = (
     "PULL_INTERVAL_SECONDS", "DOCUMENT_MAX_BYTES", "WEBHOOK_EVENT_DAYS", "WEBHOOK_ATTEMPT_DAYS",
     "SESSION_COOKIE_AGE",
 )  # fmt: skip
+NOT_NEGATIVE = ("WRONG_KEYS_PER_MINUTE", "PROXY_HOPS")
 
 
 def insist() -> None:
@@ -111,7 +112,11 @@ def check_folder(app_configs, **kwargs) -> list[CheckMessage]:
 @register(TAG)
 def check_figures(app_configs, **kwargs) -> list[CheckMessage]:
     wrong = [name for name in POSITIVE if getattr(settings, name) < 1]
-    return [Error(f"{name} must be at least 1.", id="connect.E009") for name in wrong]
+    wrong_signs = [name for name in NOT_NEGATIVE if getattr(settings, name) < 0]
+    return [
+        *(Error(f"{name} must be at least 1.", id="connect.E009") for name in wrong),
+        *(Error(f"{name} must be 0 or more.", id="connect.E009") for name in wrong_signs),
+    ]
 
 
 @register(TAG)

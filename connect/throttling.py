@@ -36,16 +36,19 @@ class Allowance:
 
 def spend(caller: str, quota: int) -> Allowance:
     """Count one request of `caller`; raises Throttled (with its headers) past `quota` a minute."""
-    now = time.time()
-    window = int(now // WINDOW_SECONDS)
-    reset_seconds = WINDOW_SECONDS - int(now % WINDOW_SECONDS)
-    used = _count(f"rate:{caller}:{window}")
+    used, reset_seconds = count(caller)
     allowance = Allowance(quota, max(0, quota - used), reset_seconds)
     if used > quota:
         throttled = Throttled(reset_seconds)
         throttled.headers |= allowance.headers
         raise throttled
     return allowance
+
+
+def count(caller: str) -> tuple[int, int]:
+    """Count one more of `caller`: how many the window has seen, and seconds to its end."""
+    now = time.time()
+    return _count(f"rate:{caller}:{int(now // WINDOW_SECONDS)}"), WINDOW_SECONDS - int(now % WINDOW_SECONDS)
 
 
 def _count(key: str) -> int:

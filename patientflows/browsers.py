@@ -3,6 +3,8 @@
 The callback is believed at once only in that browser: nobody can have another person's records land in their account.
 """
 
+import hmac
+
 from django.conf import settings
 
 from connect.crypto import new_token, token_hash
@@ -23,7 +25,7 @@ def secret_of(request) -> str:
 def is_browser(request, browser_hash: str) -> bool:
     """Whether the request comes from the browser with this hash."""
     secret = request.COOKIES.get(cookie_name())
-    return bool(secret) and token_hash(secret) == browser_hash
+    return bool(secret) and hmac.compare_digest(token_hash(secret), browser_hash)
 
 
 def remember(response, secret: str) -> None:

@@ -1,5 +1,6 @@
 """What is in the repository: no secret, every dependency pinned by hash, and deployment checks that find nothing."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -58,6 +59,41 @@ def test_every_dependency_is_pinned_by_version_and_hash(lock):
     assert len(packages) > 30
     assert [part.split()[0] for part in packages if "==" not in part.split()[0] or "--hash=sha256:" not in part] == []
     assert not re.search(r"^-i |--index-url|--extra-index-url| @ ", text, re.MULTILINE)
+
+
+# What names a secret, or its hash, that somebody might send.
+SENT = re.compile(r"secret|password|verifier|signature|(browser|state|token|code|key)_hash$|^(token|code|api_key|otp)$")
+# Words of JSON, not secrets; and what the portal itself had sent, compared with what it sends now.
+HARMLESS = {"pulls/fhir/scan.py", "portals/settling.py"}
+
+
+def secrets_compared_by_equality(path: Path) -> list[str]:
+    def names(node: ast.expr) -> str:
+        return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+    return [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.Eq, ast.NotEq))
+        and any(SENT.search(names(side)) for side in (node.left, *node.comparators))
+    ]  # fmt: skip
+
+
+def test_no_secret_is_compared_by_a_comparison_that_stops_at_the_first_difference():
+    """`==` tells by its time how much was right: secrets are found by hash, or compared by `compare_digest`."""
+    packages = ("connect", "portals", "pulls", "patientflows", "webhooks")
+    modules = [path for package in packages for path in (ROOT / package).rglob("*.py")
+               if not {"migrations", "sandbox", "example"} & set(path.parts)]  # fmt: skip
+    assert len(modules) > 200
+    found = [place for path in modules for place in secrets_compared_by_equality(path)]
+    assert [place for place in found if place.partition(":")[0] not in HARMLESS] == []
+
+
+def test_such_a_comparison_would_be_found(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    module = tmp_path / "bad.py"
+    module.write_text("def is_right(row, given):\n    return row.browser_hash == given\n")
+    assert secrets_compared_by_equality(module) == ["bad.py:2"]
 
 
 def deployed(**more) -> dict[str, str]:
