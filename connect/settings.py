@@ -291,6 +291,7 @@ CELERY_TASK_DEFAULT_QUEUE = "flows"
 CELERY_TASK_ROUTES = {
     "patientflows.*": {"queue": "flows"},
     "portals.probe_due": {"queue": "exports"},  # slow work that nobody waits for
+    "portals.plan_preflights": {"queue": "exports"},
     "portals.preflight_due": {"queue": "exports"},
     "portals.*": {"queue": "refresh"},
     "pulls.exports.*": {"queue": "exports"},
@@ -313,6 +314,7 @@ CELERY_BEAT_SCHEDULE = {
     "fetch-due-logos": {"task": "portals.fetch_logos", "schedule": 60.0, "options": {"expires": 60}},
     "live-through-sandbox-time": {"task": "portals.live_through_due", "schedule": 10.0, "options": {"expires": 30}},
     "probe-due-portals": {"task": "portals.probe_due", "schedule": 20.0, "options": {"expires": 20}},
+    "plan-preflights": {"task": "portals.plan_preflights", "schedule": 300.0, "options": {"expires": 300}},
     "preflight-due-registrations": {"task": "portals.preflight_due", "schedule": 60.0, "options": {"expires": 60}},
     "revoke-due-tokens": {"task": "portals.revoke_due", "schedule": 15.0, "options": {"expires": 30}},
     "run-due-pulls": {"task": "pulls.run_due", "schedule": 3.0, "options": {"expires": 10}},

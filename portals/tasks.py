@@ -64,6 +64,12 @@ def probe_due() -> None:
         probe_due.delay()
 
 
+@shared_task(name="portals.plan_preflights")
+def plan_preflights() -> None:
+    """Give registrations and sources that are new to each other a check that is due."""
+    preflights.plan_missing()
+
+
 @shared_task(name="portals.preflight_due")
 def preflight_due() -> None:
     """Check the registrations that are due."""

@@ -1,6 +1,8 @@
 """Preflight for what is due, and on demand: claim, ask on threads, write the ledger, mark the source."""
 
+import itertools
 import random
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -20,14 +22,13 @@ EVERY = timedelta(hours=24)
 AFTER_FAILURE = timedelta(hours=1)
 LEASE = timedelta(minutes=10)
 BATCH, THREADS = 24, 6
-PLANNED_AT_ONCE = 500
+WRITTEN_AT_ONCE = 500
 # First checks begin at this pace, so that a catalogue of 24,000 portals is met over a day and not in a rush.
 PACE = timedelta(seconds=3.6)
 
 
 def preflight_due() -> bool:
     """Check what is due, one batch; True when there may be more."""
-    plan_missing()
     claimed = _claim()
     with ThreadPoolExecutor(THREADS, thread_name_prefix="preflight") as threads:
         for preflight, findings in zip(claimed, threads.map(_surely, map(facts_of, claimed)), strict=True):
@@ -55,14 +56,18 @@ def plan_missing() -> int:
     for registration in Registration.objects.all():
         served = _served(registration)
         registration.preflights.exclude(source__in=served).delete()
-        unchecked = served.exclude(preflights__registration=registration)
-        within = min(EVERY, PACE * unchecked.count())
-        rows = [
-            Preflight(source=source, registration=registration, due_at=timezone.now() + within * random.random())
-            for source in unchecked.only("pk")[:PLANNED_AT_ONCE]
-        ]
-        made += len(Preflight.objects.bulk_create(rows, ignore_conflicts=True))
+        unchecked = list(served.exclude(preflights__registration=registration).values_list("pk", flat=True))
+        rows = _first_checks(registration, unchecked)
+        while some := list(itertools.islice(rows, WRITTEN_AT_ONCE)):
+            made += len(Preflight.objects.bulk_create(some, ignore_conflicts=True))
     return made
+
+
+def _first_checks(registration: Registration, source_ids: list[str]) -> Iterator[Preflight]:
+    within = min(EVERY, PACE * len(source_ids))
+    for source_id in source_ids:
+        due_at = timezone.now() + within * random.random()
+        yield Preflight(source_id=source_id, registration=registration, due_at=due_at)
 
 
 def _served(registration: Registration):
