@@ -133,6 +133,26 @@ class PullManifest(ApiView):
         return HttpResponse(pull.manifest, content_type="application/json")
 
 
+class PullRetry(WritingApiView):
+    """`/pulls/{id}/retry`"""
+
+    tag = "Pulls"
+    scopes = {"POST": "pulls:write"}
+
+    @operation("retry_pull", answers=PullBody)
+    def post(self, request, pull_id):
+        """Ask again for what a pull could not have.
+
+        Its failed and refused types, whole, and the documents that failed: nothing else is asked for. Answers the new
+        pull, or the one that is open already. 409 `resource_conflict` where nothing lacks, the pull was canceled or has
+        not ended, a later one has asked since, or the connection is not active.
+        """
+        self.validated(NoBody)
+        pull = pulls_of(request.auth).get_or_404(pk=pull_id)
+        made = actions.retry_failed_types(pull=pull, by=self.actor)
+        return Response(PullBody(pulls_of(request.auth).get(pk=made.pk)).data)
+
+
 class PullNow(WritingApiView):
     """`/patients/{id}/connections/{conn_id}/pull`"""
 

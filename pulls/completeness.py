@@ -3,10 +3,10 @@
 from connect.organizations.fields import InstantField
 from connect.organizations.models import Patient
 from portals.models import Connection
-from pulls.models import Pull, Search
-from pulls.outcome import TypeProgress, progress_of
+from pulls.models import Pull, Record, Search
+from pulls.outcome import TypeProgress
+from pulls.retries import SETTLED, progress_together
 
-SETTLED = (Pull.Status.COMPLETED, Pull.Status.PARTIAL, Pull.Status.FAILED)
 instant = InstantField().to_representation
 
 
@@ -23,7 +23,7 @@ def completeness_of(patient: Patient) -> dict:
 def _of_connection(connection: Connection) -> dict:
     pulls = Pull.objects.filter(connection=connection).order_by("-pk")
     last = pulls.filter(status__in=SETTLED).first()
-    progress = progress_of(last) if last else []
+    progress = progress_together(last) if last else []
     complete = [one.type for one in progress if one.status == Search.Status.DONE]
     return {
         "id": connection.pk,
@@ -58,7 +58,8 @@ def sentences(connection: Connection, pull: Pull | None, progress: list[TypeProg
         for one in progress
         if one.status in LACKING
     ]
-    empty = [one.type for one in progress if one.status == Search.Status.DONE and not one.fetched]
+    held = set(_held(connection)) if any(_found_nothing(one) for one in progress) else set()
+    empty = [one.type for one in progress if _found_nothing(one) and one.type not in held]
     if empty:
         lines.append(f"{name} was asked for {', '.join(empty)} and has none.")
     skipped = [one.type for one in progress if one.status == Search.Status.SKIPPED]
@@ -67,6 +68,16 @@ def sentences(connection: Connection, pull: Pull | None, progress: list[TypeProg
     if connection.scopes_missing:
         lines.append(f"The patient or {name} did not grant {', '.join(connection.scopes_missing)}.")
     return lines + _of_access(connection)
+
+
+def _found_nothing(one: TypeProgress) -> bool:
+    """Nothing came of a whole search; where it asked for changes only, there may be some here all the same."""
+    return one.status == Search.Status.DONE and not one.fetched
+
+
+def _held(connection: Connection):
+    present = Record.objects.filter(connection=connection).exclude(change=Record.Change.GONE)
+    return present.order_by().values_list("resource_type", flat=True).distinct()
 
 
 def _summary(name: str, pull: Pull) -> str:

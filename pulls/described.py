@@ -104,6 +104,15 @@ class RefusedTypeBody(serializers.Serializer):
     reason = serializers.CharField(allow_null=True, help_text="Why, as a word of ours.")
 
 
+@extend_schema_serializer(component_name="TypeVouchedBefore")
+class TypeVouchedBeforeBody(serializers.Serializer):
+    """A type that a retry did not ask for."""
+
+    type = serializers.CharField(help_text="The FHIR resource type.")
+    status = OneOfField(Search.Status.values, help_text="How it ended there.")
+    pull_id = serializers.CharField(help_text="The pull whose manifest tells of it.")
+
+
 @extend_schema_serializer(component_name="ManifestReferences")
 class ManifestReferencesBody(serializers.Serializer):
     """What the portal only pointed at."""
@@ -126,11 +135,15 @@ class ManifestBody(serializers.Serializer):
     connection_id = serializers.CharField(help_text="The source's id (`fhirsrc_…`).")
     fhir_base_url = serializers.CharField(help_text="The source's FHIR base URL.")
     trigger = OneOfField(Pull.Trigger.values, help_text="Why it ran.")
+    retry_of = serializers.CharField(allow_null=True, help_text="The pull whose gaps it asked for again.")
     started_at = InstantField(allow_null=True, help_text="When it began.")
     finished_at = InstantField(allow_null=True, help_text="When it was settled.")
     scopes = serializers.ListField(child=serializers.CharField(), help_text="The SMART scopes it had.")
     searches = ManifestSearchBody(many=True, help_text="Every query sent.")
     types_refused = RefusedTypeBody(many=True, help_text="Types of which nothing could be had.")
+    types_vouched_before = TypeVouchedBeforeBody(
+        many=True, help_text="Of a retry: the types it did not ask for, because an earlier pull answers for them."
+    )
     resources_gone = serializers.DictField(
         child=serializers.IntegerField(), help_text="How many of each type were absent from a complete answer."
     )

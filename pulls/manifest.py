@@ -9,6 +9,7 @@ from django.db.models import Count
 from connect.organizations.fields import InstantField
 from pulls.models import Pull, Reference, Search
 from pulls.outcome import status_of
+from pulls.retries import vouched_before
 
 NAMED_REFERENCES = 500
 instant = InstantField().to_representation
@@ -24,11 +25,13 @@ def build(pull: Pull, *, gone: dict[str, int]) -> dict:
         "connection_id": pull.connection.source_id,
         "fhir_base_url": pull.connection.source.fhir_base_url,
         "trigger": pull.trigger,
+        "retry_of": pull.retry_of_id,
         "started_at": instant(pull.started_at),
         "finished_at": instant(pull.finished_at),
         "scopes": pull.connection.scopes,
         "searches": [_search(search) for search in searches],
         "types_refused": _refused(searches),
+        "types_vouched_before": _vouched_before(pull, {search.resource_type for search in searches}),
         "resources_gone": gone,
         "references": _references(references.filter(is_document=False)),
         "documents": _references(references.filter(is_document=True)),
@@ -63,6 +66,15 @@ def _refused(searches: list[Search]) -> list[dict]:
         {"type": resource_type, "status": status_of(of_type), "reason": of_type[0].error}
         for resource_type, of_type in by_type.items()
         if status_of(of_type) in lacking
+    ]
+
+
+def _vouched_before(pull: Pull, asked: set[str]) -> list[dict]:
+    """Of a retry: the types it did not ask for, each with the pull whose manifest tells of it."""
+    return [
+        {"type": type_, "status": one.status, "pull_id": pull_id}
+        for type_, (pull_id, one) in vouched_before(pull).items()
+        if type_ not in asked
     ]
 
 

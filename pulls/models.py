@@ -42,6 +42,13 @@ class Pull(Transitions, models.Model):
     patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="pulls")
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     trigger = models.CharField(max_length=10, choices=Trigger)
+    retry_of = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="retries",
+        help_text="The pull whose gaps it asks for again; that one vouches for the rest.",
+    )  # fmt: skip
+    is_to_be_retried = models.BooleanField(
+        default=False, db_default=False, help_text="What it lacks is asked for again before the next scheduled pull."
+    )
     due_at = models.DateTimeField(default=timezone.now)
     leased_until = models.DateTimeField(null=True)
     fence = models.BigIntegerField(default=0)
@@ -90,6 +97,11 @@ class Pull(Transitions, models.Model):
     @property
     def is_open(self) -> bool:
         return self.status in self.OPEN
+
+    @property
+    def root_id(self) -> str:
+        """The pull that a retry of this one completes: itself, unless it is a retry."""
+        return self.retry_of_id or self.pk
 
     @property
     def duration_ms(self) -> int | None:

@@ -55,9 +55,9 @@ def status_of(searches: list[Search]) -> str:
     return Search.Status.PARTIAL
 
 
-def types_lacking(pull: Pull) -> list[TypeProgress]:
+def types_lacking(progress: list[TypeProgress]) -> list[TypeProgress]:
     """The types that could not be had, or not wholly: what the event's `errors` counts."""
-    return [progress for progress in progress_of(pull) if progress.status in BAD]
+    return [one for one in progress if one.status in BAD]
 
 
 def may_get_better(pull: Pull) -> bool:
@@ -70,10 +70,12 @@ def may_get_better(pull: Pull) -> bool:
     )
 
 
-def status_of_pull(pull: Pull) -> str:
-    """completed, partial (something lacks), or failed (nothing could be had at all)."""
-    progress = progress_of(pull)
-    lacking = [one for one in progress if one.status in BAD]
+def status_of_pull(pull: Pull, progress: list[TypeProgress]) -> str:
+    """completed, partial (something lacks), or failed (nothing could be had at all).
+
+    `progress` is what the pull vouches for together with those it builds on.
+    """
+    lacking = types_lacking(progress)
     if progress and all(one.status in (Search.Status.FAILED, Search.Status.REFUSED) for one in progress):
         return Pull.Status.FAILED
     if lacking or pull.references.filter(status=Reference.Status.FAILED).exists():

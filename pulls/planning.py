@@ -10,6 +10,8 @@ from pulls.calls import Answer, Verdict
 from pulls.capabilities import UNKNOWN, Capabilities, NotACapabilityStatement, read_statement
 from pulls.claims import hold
 from pulls.models import Pull, Search
+from pulls.retries import before, references_to_ask, types_to_ask
+from pulls.store import note_references
 
 CAPABILITIES_LIFE = timedelta(days=1)
 FULL_PULL_EVERY = timedelta(days=7)
@@ -30,23 +32,27 @@ def ensure_plan(pull: Pull) -> None:
     if pull.searches.exists():
         return
     capabilities = capabilities_of(pull)
-    since = changed_since(pull)
+    since, only = changed_since(pull), types_to_ask(pull)
     source = pull.connection.source
     planned = plans.plan(
         scopes=pull.connection.scopes, capabilities=capabilities, vendor=source.vendor, category=source.category,
         overrides=source.overrides, changed_since=dict.fromkeys(capabilities.types, since) if since else None,
     )  # fmt: skip
     with transaction.atomic():
-        hold(pull, is_full=since is None)
-        Search.objects.bulk_create(_rows(pull, planned, capabilities))
+        hold(pull, is_full=since is None and only is None)
+        Search.objects.bulk_create(
+            _rows(pull, [one for one in planned if only is None or one.type in only], capabilities)
+        )
+        note_references(pull, references_to_ask(pull))
 
 
 def _rows(pull: Pull, planned: list[plans.Search], capabilities: Capabilities) -> list[Search]:
     several = {search.type for search in planned if sum(other.type == search.type for other in planned) > 1}
+    is_typed = Search.objects.filter(pull__in=before(pull), is_typed=True).exists()
     return [
         Search(
             pull=pull, resource_type=search.type, order=place * ORDERS_A_TYPE, query=search.query,
-            fallbacks=search.alternatives, is_one_of_several=search.type in several,
+            fallbacks=search.alternatives, is_typed=is_typed, is_one_of_several=search.type in several,
             is_listed=search.required and (not capabilities.is_known or capabilities.lists(search.type)),
         )
         for place, search in enumerate(planned)
@@ -77,14 +83,15 @@ def changed_since(pull: Pull) -> str | None:
     """
     if pull.trigger != Pull.Trigger.SCHEDULE:
         return None
-    before = Pull.objects.filter(connection_id=pull.connection_id).exclude(pk=pull.pk).order_by("-pk")
-    last = before.first()
-    full = before.filter(is_full=True, status=Pull.Status.COMPLETED).first()
+    others = Pull.objects.filter(connection_id=pull.connection_id).exclude(pk=pull.pk).order_by("-pk")
+    last = others.select_related("retry_of").first()
+    full = others.filter(is_full=True, status=Pull.Status.COMPLETED).first()
     if last is None or full is None or last.status != Pull.Status.COMPLETED:
         return None
     if timezone.now() - full.started_at > FULL_PULL_EVERY:
         return None
-    return (last.started_at - OVERLAP).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # A retry asked for a few types only: the rest was last looked at by the pull it completed.
+    return ((last.retry_of or last).started_at - OVERLAP).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def qualify_patient(pull: Pull) -> bool:

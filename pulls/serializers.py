@@ -118,6 +118,10 @@ class PullBody(serializers.Serializer):
     connection_id = serializers.CharField(source="connection.source_id", help_text="The source's id (`fhirsrc_…`).")
     status = OneOfField(Pull.Status.values, help_text="`waiting` goes on by itself; `partial` is tried again.")
     trigger = OneOfField(Pull.Trigger.values, help_text="Why it runs.")
+    retry_of = serializers.CharField(
+        source="retry_of_id", allow_null=True,
+        help_text="The pull whose gaps it asks for again: `progress` then has those types only.",
+    )  # fmt: skip
     progress = serializers.SerializerMethodField(help_text="One entry a resource type.")
     total = serializers.IntegerField(help_text="Resources that were new or changed.")
     errors = serializers.IntegerField(help_text="Resource types that could not be had.")

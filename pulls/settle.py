@@ -17,6 +17,7 @@ from pulls.models import Pull
 from pulls.outcome import may_get_better, status_of_pull, types_lacking
 from pulls.payloads import emit_completed, emit_failed
 from pulls.quiet import after_quiet_hours, next_pull_time
+from pulls.retries import progress_together
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +31,7 @@ def settle(pull: Pull) -> None:
     with transaction.atomic():
         gone = mark_gone(pull)
         hold(pull, total=pull.total + sum(gone.values()))
-        _close(pull, status_of_pull(pull), gone=gone, error="")
+        _close(pull, status_of_pull(pull, progress_together(pull)), gone=gone, error="")
         if pull.total:
             export_changes(tenant=pull.connection.tenant)
 
@@ -66,7 +67,7 @@ def wait_for_portal(pull: Pull, *, reason: str, until: datetime) -> None:
 
 
 def _close(pull: Pull, status: str, *, gone: dict[str, int], error: str) -> None:
-    lacking = types_lacking(pull)
+    lacking = types_lacking(progress_together(pull))
     text = manifest.canonical(manifest.build(pull, gone=gone))
     pull.move(
         status, only_if={"fence": pull.fence}, finished_at=pull.finished_at, errors=len(lacking), error=error,
@@ -86,7 +87,10 @@ def _schedule_next(pull: Pull, status: str) -> None:
     due = next_pull_time(connection, now)
     failures = _recent_failures(pull)
     if status != Pull.Status.COMPLETED and failures < len(RETRY_WAITS) and may_get_better(pull):
-        due = min(due, after_quiet_hours(connection.source.overrides.get("quiet_hours"), now + RETRY_WAITS[failures]))
+        again = after_quiet_hours(connection.source.overrides.get("quiet_hours"), now + RETRY_WAITS[failures])
+        if again < due:
+            due = again
+            pull.amend(is_to_be_retried=True)
     changes = {"next_pull_at": due}
     if status != Pull.Status.FAILED:
         changes["last_pulled_at"] = pull.finished_at

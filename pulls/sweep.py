@@ -33,11 +33,12 @@ def queue_scheduled() -> int:
 def _queue(connection: Connection) -> int:
     if Pull.objects.filter(connection=connection, status__in=Pull.OPEN).exists():
         return 0
-    last = Pull.objects.filter(connection=connection).order_by("-pk").values_list("status", flat=True).first()
-    trigger = Pull.Trigger.RETRY if last in (Pull.Status.PARTIAL, Pull.Status.FAILED) else Pull.Trigger.SCHEDULE
+    last = Pull.objects.filter(connection=connection).order_by("-pk").first()
+    is_retry = last is not None and last.is_to_be_retried
+    trigger = Pull.Trigger.RETRY if is_retry else Pull.Trigger.SCHEDULE
     pull = Pull.objects.create(
         organization_id=connection.organization_id, environment=connection.environment, connection=connection,
-        patient_id=connection.patient_id, trigger=trigger,
+        patient_id=connection.patient_id, trigger=trigger, retry_of_id=last.root_id if is_retry else None,
     )  # fmt: skip
     record(
         action="pull.queued", by=SYSTEM, organization_id=pull.organization_id, environment=pull.environment,

@@ -11,6 +11,7 @@ urlpatterns = [
     path("pulls", api.Pulls.as_view(), name="pulls"),
     path("pulls/<str:pull_id>", api.PullDetail.as_view(), name="pull"),
     path("pulls/<str:pull_id>/manifest", api.PullManifest.as_view(), name="manifest"),
+    path("pulls/<str:pull_id>/retry", api.PullRetry.as_view(), name="retry"),
     path("export-destinations", exports_api.Destinations.as_view(), name="destinations"),
     path("export-destinations/<str:destination_id>", exports_api.DestinationDetail.as_view(), name="destination"),
     path("exports", exports_api.Exports.as_view(), name="exports"),

@@ -102,6 +102,7 @@ PULL = {
     "connection_id": SOURCE_ID,
     "status": "completed",
     "trigger": "connected",
+    "retry_of": None,
     "progress": PROGRESS,
     "total": 213,
     "errors": 0,
@@ -116,6 +117,7 @@ MANIFEST = {
     "connection_id": SOURCE_ID,
     "fhir_base_url": SOURCE["fhir_base_url"],
     "trigger": "connected",
+    "retry_of": None,
     "started_at": PULLED,
     "finished_at": DONE,
     "scopes": SCOPES,
@@ -137,6 +139,7 @@ MANIFEST = {
         }
     ],
     "types_refused": [],
+    "types_vouched_before": [],
     "resources_gone": {},
     "references": REFERENCES,
     "documents": {**REFERENCES, "listed": 0, "fetched": 0},
@@ -313,6 +316,10 @@ ANSWERS = {
     "pull_now": {
         **PULL, "status": "queued", "trigger": "manual", "progress": [], "total": 0, "started_at": None,
         "finished_at": None, "duration_ms": None,
+    },
+    "retry_pull": {
+        **PULL, "id": "pull_01KS4PSYXR6BE2PT8X8J1QVS3B", "status": "queued", "trigger": "retry", "retry_of": PULL_ID,
+        "progress": [], "total": 0, "started_at": None, "finished_at": None, "duration_ms": None,
     },
     "create_export_destination": {
         **DESTINATION, "name": "Copies", "settings": {"folder": "copies", "compress": True}, "complete_until": None,

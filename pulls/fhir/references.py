@@ -8,9 +8,10 @@ from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
 REFERENCE = re.compile(rb'"reference"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
-ATTACHMENT_HINTS = (b'"contentType"', b'"size"', b'"hash"', b'"title"')
+ATTACHMENT_HINTS = (b'"contentType"', b'"size"', b'"hash"', b'"title"', b"Binary/")
 ATTACHMENT_MARKS = {"contentType", "size", "hash", "title"}
 RESOURCE_PATH = re.compile(r"([A-Z][A-Za-z]{1,63})/([^/?#\s]{1,300})(?:/_history/[^/?#]+)?\Z")
+BINARY = re.compile(r"(^|/)Binary/[^/]+\Z")
 MAX_URL = 2000
 
 
@@ -87,7 +88,8 @@ def _text(quoted: bytes) -> str:
 
 
 def _attachments(raw: bytes) -> Iterator[tuple[str, int | None]]:
-    """(url, size in bytes) of every Attachment: an object with a url and a contentType, title, size or hash."""
+    """(url, size in bytes) of every Attachment: an object with a url and a contentType, title, size or hash, or whose url
+    is a Binary's."""
     try:
         waiting = [json.loads(raw)]
     except (ValueError, RecursionError):
@@ -99,5 +101,6 @@ def _attachments(raw: bytes) -> Iterator[tuple[str, int | None]]:
         elif isinstance(value, dict):
             waiting += value.values()
             url, size = value.get("url"), value.get("size")
-            if isinstance(url, str) and "data" not in value and value.keys() & ATTACHMENT_MARKS:
+            is_attachment = value.keys() & ATTACHMENT_MARKS or (isinstance(url, str) and BINARY.search(url))
+            if isinstance(url, str) and "data" not in value and is_attachment:
                 yield url, size if isinstance(size, int) else None

@@ -65,6 +65,7 @@ CONTRACT = {
     "GET /connections/{}": (None, set(), SOURCE),
     "GET /pulls": (None, PAGE | {"status", "patient_id"}, [PULL]),
     "GET /pulls/{}": (None, set(), PULL),
+    "POST /pulls/{}/retry": (None, set(), PULL),
     "GET /pulls/{}/manifest": (None, set(), {"pull_id", "searches", "types_refused", "references", "documents", "scopes"}),
     "GET /export-destinations": (None, PAGE, [{"id", "name", "kind", "settings", "enabled"}]),
     "POST /export-destinations": (

@@ -43,7 +43,7 @@ def connection(**more) -> dict:
 def pull(**more) -> dict:
     return {
         "id": "pull_1", "resource_type": "pull", "patient_id": "p-1", "connection_id": "fhirsrc_1",
-        "status": "running", "trigger": "manual", "progress": [], "total": 0, "errors": 0, "started_at": AT,
+        "status": "running", "trigger": "manual", "retry_of": None, "progress": [], "total": 0, "errors": 0, "started_at": AT,
         "finished_at": None, "duration_ms": None,
     } | more  # fmt: skip
 

@@ -94,7 +94,8 @@ def test_what_failed_is_tried_again_sooner_and_then_on_schedule(portal, connecte
     connection.refresh_from_db()
     with time_machine.travel(connection.next_pull_at + timedelta(seconds=1)):
         sweep.queue_scheduled()
-    assert Pull.objects.first().trigger == "retry"
+    made = Pull.objects.first()
+    assert (made.trigger, made.retry_of) == ("schedule", None)
 
 
 def test_what_was_refused_is_not_asked_again_before_its_time(portal, connected, pull):

@@ -67,6 +67,12 @@ def test_attachments_bring_their_size():
     assert all(each.is_attachment for each in found)
 
 
+@pytest.mark.parametrize("url", ["Binary/9", f"{BASE}/Binary/9"])
+def test_an_attachment_that_says_nothing_but_its_binary_is_one(url):
+    [found] = references(json.dumps({"content": [{"attachment": {"url": url}}]}).encode(), BASE)
+    assert (found.target, found.is_attachment) == ("Binary/9", True)
+
+
 def test_text_that_looks_like_a_reference_is_text():
     assert targets({"note": '"reference":"Practitioner/1"'}) == []
 

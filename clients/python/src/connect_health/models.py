@@ -130,6 +130,7 @@ class Pull(Model, frozen=True, kw_only=True):
     connection_id: str
     status: str
     trigger: str
+    retry_of: str | None = None
     total: int = 0
     errors: int = 0
     progress: list[Progress] = field(default_factory=list)

@@ -32,6 +32,11 @@ class Pulls(Resource[TransportT]):
         return Call("GET", path("/pulls/{id}", id=pull_id), Pull)
 
     @operation
+    def retry(self, pull_id: str, *, idempotency_key: str | None = None) -> Call[Pull]:
+        """Ask again only for what a settled pull could not have. Raises Conflict where nothing lacks."""
+        return Call("POST", path("/pulls/{id}/retry", id=pull_id), Pull, body={}, idempotency_key=idempotency_key)
+
+    @operation
     def manifest(self, pull_id: str) -> Call[dict[str, Any]]:
         """What a settled pull can vouch for. Raises NotFound until it is settled."""
         return Call("GET", path("/pulls/{id}/manifest", id=pull_id), dict[str, Any])
