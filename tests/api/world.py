@@ -70,13 +70,13 @@ def _flow(tenant, patient, source) -> None:
 def _pull(tenant, patient, connection) -> None:
     manifest = canonical(examples.MANIFEST)
     pull = Pull(
-        **tenant, id=examples.PULL_ID, connection=connection, patient=patient, status="completed", trigger="connected",
-        total=1, manifest_sha256=sha256(manifest), started_at=timezone.now(), finished_at=timezone.now(),
+        **tenant, id=examples.PULL_ID, connection=connection, patient=patient, status="partial", trigger="connected",
+        total=1, errors=1, manifest_sha256=sha256(manifest), started_at=timezone.now(), finished_at=timezone.now(),
     )  # fmt: skip
     pull.manifest = manifest
     pull.save()
-    for order, resource_type in enumerate(("Patient", "Observation")):
-        Search.objects.create(pull=pull, resource_type=resource_type, order=order, status="done")
+    for order, (resource_type, status) in enumerate((("Patient", "done"), ("Observation", "failed"))):
+        Search.objects.create(pull=pull, resource_type=resource_type, order=order, status=status)
     RecordHead.objects.create(patient=patient, position=1)
     named = {"resource_type": "Patient", "resource_id": "p1"}
     body = seal_body(data_key(patient), RESOURCE, connection_id=connection.pk, **named)
