@@ -70,6 +70,8 @@ lock: $(STAMP)  ## renew the lock files from pyproject.toml
 	    --group docs -c requirements-dev.lock -o requirements-docs.lock
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --upgrade \
 	    --group examples -c requirements-dev.lock -o requirements-examples.lock
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --upgrade \
+	    --group deploy -c requirements-dev.lock -o requirements-deploy.lock
 
 docs: site/index.html  ## build the documentation into site/, which the server shows at /docs/
 

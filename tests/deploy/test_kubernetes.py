@@ -1,8 +1,10 @@
 """The Kubernetes example, rendered: every queue has workers, every pod is as tight as it says. (Never applied here.)"""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,22 +12,38 @@ import yaml
 from django.conf import settings
 
 from connect.operations import heartbeats, metrics
+from tests.packages import python_packages, unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
+KUBERNETES = "1.32"
 
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
     """`kubectl kustomize` of a copy that has a connect.env."""
     if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed.")
+        unavailable("kubectl")
     copy = tmp_path_factory.mktemp("kubernetes") / "deploy"
     shutil.copytree(FOLDER, copy)
     shutil.copy(copy / "connect.env.example", copy / "connect.env")
     made = subprocess.run(["kubectl", "kustomize", str(copy)], capture_output=True, text=True, timeout=60, check=False)
     assert made.returncode == 0, made.stderr
     return list(yaml.safe_load_all(made.stdout))
+
+
+def test_it_follows_the_schemas_of_kubernetes(rendered, tmp_path):
+    """KEDA's own kind has no schema there: what we say of it is looked at below."""
+    (tmp_path / "rendered.yaml").write_text(yaml.safe_dump_all(rendered))
+    checked = subprocess.run(
+        [sys.executable, "-m", "kubernetes_validate", "--strict", "--kubernetes-version", KUBERNETES, "rendered.yaml"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(python_packages("deploy"))},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert len(re.findall("passed for resource", checked.stdout + checked.stderr)) == len(
+        [each for each in rendered if each["kind"] != "ScaledObject"]
+    )
 
 
 def of_kind(rendered, kind: str) -> dict[str, dict]:

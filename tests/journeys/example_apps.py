@@ -1,58 +1,20 @@
 """The example apps as their readers would run them: with their own packages, in processes of their own."""
 
 import contextlib
-import hashlib
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import requests
 
-from tests import services
 from tests.journeys.stack import ROOT, free_port, wait_until
+from tests.packages import python_packages
 
 EXAMPLES = ROOT / "examples"
 CLIENT = ROOT / "clients/python/src"
-LOCK = ROOT / "requirements-examples.lock"
-
-
-def unavailable(what: str) -> None:
-    """What is missing on somebody's machine leaves a test out; in CI it fails it."""
-    if services.IN_CI:
-        pytest.fail(f"CI needs {what}.")
-    pytest.skip(f"{what} is not here.")
-
-
-def python_packages() -> Path:
-    """The examples' packages below var/, installed when their lock file has changed."""
-    folder = ROOT / "var/examples" / hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
-    if not folder.exists():
-        draft = folder.with_name(f"{folder.name}.{os.getpid()}")
-        command = ["-m", "uv", "pip", "install", "--quiet", "--require-hashes", "--target", str(draft), "-r", str(LOCK)]
-        if subprocess.run([sys.executable, *command], check=False).returncode:
-            unavailable("The package index")
-        with contextlib.suppress(OSError):  # another process was quicker
-            draft.rename(folder)
-        shutil.rmtree(draft, ignore_errors=True)
-    return folder
-
-
-def node_packages() -> Path:
-    """The Express example's folder with its packages, installed when their lock file has changed."""
-    folder = EXAMPLES / "express"
-    if not shutil.which("node") or not shutil.which("npm"):
-        unavailable("Node")
-    stamp, lock = folder / "node_modules/.installed", (folder / "package-lock.json").read_text()
-    if not stamp.exists() or stamp.read_text() != lock:
-        if subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=folder, check=False).returncode:
-            unavailable("The npm registry")
-        stamp.write_text(lock)
-    return folder
 
 
 class App:
@@ -91,7 +53,7 @@ class App:
 
 def run_notebook(stack, patient_id: str, folder: Path) -> list[dict]:
     """Run the notebook's cells in a kernel; answers every output. A cell that raises fails the test."""
-    packages = python_packages()
+    packages = python_packages("examples")
     run = (
         "import nbformat, sys; from nbclient import NotebookClient\n"
         "notebook = nbformat.read(sys.argv[1], as_version=4); nbformat.validate(notebook)\n"

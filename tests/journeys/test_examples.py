@@ -16,7 +16,9 @@ from standardwebhooks.webhooks import Webhook
 
 from tests.journeys import example_apps, patient
 from tests.journeys.stack import wait_until
+from tests.packages import node_packages, python_packages
 
+EXPRESS = example_apps.EXAMPLES / "express"
 PORTAL = "Plain portal"
 LONGEST_LINES = 200
 
@@ -29,7 +31,7 @@ def app(stack):
 
 
 def start_flask(app, folder) -> None:
-    packages = os.pathsep.join([str(example_apps.python_packages()), str(example_apps.CLIENT)])
+    packages = os.pathsep.join([str(python_packages("examples")), str(example_apps.CLIENT)])
     app.start(
         [sys.executable, "-m", "flask", "--app", "app", "run", "--port", str(app.port)],
         cwd=example_apps.EXAMPLES / "flask", PYTHONPATH=packages, DATABASE=str(folder / "trialfinder.sqlite3"),
@@ -37,8 +39,7 @@ def start_flask(app, folder) -> None:
 
 
 def start_express(app, folder) -> None:
-    there = example_apps.node_packages()
-    app.start([str(there / "node_modules/.bin/tsx"), "src/app.ts"], cwd=there)
+    app.start([str(node_packages(EXPRESS) / ".bin/tsx"), "src/app.ts"], cwd=EXPRESS)
 
 
 def connect_through(app, page) -> str:
@@ -103,8 +104,7 @@ def test_an_app_does_not_believe_somebody_elses_return(stack, app, start, tmp_pa
 
 
 def test_the_typescript_is_typed():
-    there = example_apps.node_packages()
-    subprocess.run([str(there / "node_modules/.bin/tsc"), "--noEmit"], cwd=there, check=True)
+    subprocess.run([str(node_packages(EXPRESS) / ".bin/tsc"), "--noEmit"], cwd=EXPRESS, check=True)
 
 
 @pytest.fixture

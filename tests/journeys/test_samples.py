@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.journeys import example_apps, patient
+from tests.journeys import patient
 from tests.journeys.stack import ROOT, free_port, wait_until
+from tests.packages import node_packages
 
 SAMPLES = ROOT / "docs" / "samples"
+EXPRESS = ROOT / "examples" / "express"
 PATIENT = "volunteer-1"
 
 
@@ -34,7 +36,7 @@ def beside_node_packages(folder: Path) -> Path:
     """Give the folder the Express example's packages, which are all that the samples import; returns where."""
     packages = folder / "node_modules"
     if not packages.exists():
-        packages.symlink_to(example_apps.node_packages() / "node_modules")
+        packages.symlink_to(node_packages(EXPRESS))
     return packages
 
 
@@ -217,7 +219,7 @@ def test_an_app_in_one_file_connects_a_patient_and_hears_of_it(stack, listening,
 def test_the_typescript_is_typed(tmp_path):
     """As the Express example is: strict, with its compiler."""
     packages = beside_node_packages(tmp_path)
-    options = json.loads((example_apps.EXAMPLES / "express/tsconfig.json").read_text())
+    options = json.loads((EXPRESS / "tsconfig.json").read_text())
     (tmp_path / "tsconfig.json").write_text(json.dumps(options | {"include": ["*.mts"]}))
     for sample in SAMPLES.rglob("*.mts"):
         shutil.copy(sample, tmp_path)
