@@ -293,6 +293,7 @@ CELERY_TASK_ROUTES = {
     "portals.probe_due": {"queue": "exports"},  # slow work that nobody waits for
     "portals.plan_preflights": {"queue": "exports"},
     "portals.preflight_due": {"queue": "exports"},
+    "connect.audit.walk": {"queue": "exports"},
     "portals.*": {"queue": "refresh"},
     "pulls.exports.*": {"queue": "exports"},
     "pulls.*": {"queue": "pulls"},
@@ -322,6 +323,7 @@ CELERY_BEAT_SCHEDULE = {
     "erase-from-exports": {"task": "pulls.exports.erase_due", "schedule": 15.0, "options": {"expires": 30}},
     "expire-due-flows": {"task": "patientflows.expire_due", "schedule": 5.0, "options": {"expires": 20}},
     "chain-audit-log": {"task": "connect.audit.chain", "schedule": 10.0, "options": {"expires": 30}},
+    "walk-audit-chain": {"task": "connect.audit.walk", "schedule": 600.0, "options": {"expires": 600}},
     "tally-closed-hours": {"task": "connect.operations.tally", "schedule": 60.0, "options": {"expires": 60}},
     "prune-by-retention": {"task": "connect.operations.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "watch-for-alerts": {"task": "connect.operations.watch", "schedule": 30.0, "options": {"expires": 60}},
@@ -385,5 +387,6 @@ ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
 ALERT_WEBHOOK_URL = env.str("ALERT_WEBHOOK_URL", "")
 ALERT_WEBHOOK_SECRET = env.str("ALERT_WEBHOOK_SECRET", "")
 ALERT_PULL_FAILURES_PERCENT = env.int("ALERT_PULL_FAILURES_PERCENT", 50)
-ALERT_ACCESS_LOST_PER_HOUR = env.int("ALERT_ACCESS_LOST_PER_HOUR", 10)
+ALERT_ACCESS_LOST_TIMES = env.int("ALERT_ACCESS_LOST_TIMES", 5)
+ALERT_REFRESH_FAILURES_PERCENT = env.int("ALERT_REFRESH_FAILURES_PERCENT", 20)
 ALERT_OLDEST_DUE_SECONDS = env.int("ALERT_OLDEST_DUE_SECONDS", 300)

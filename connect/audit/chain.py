@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, timedelta
+from itertools import islice
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -19,6 +20,7 @@ from connect.audit.models import GENESIS, Entry
 log = structlog.get_logger(__name__)
 
 BATCH = 500
+CHUNK = 2000
 SHOULD_BE_CHAINED_AFTER = timedelta(minutes=10)
 
 
@@ -28,6 +30,9 @@ class Head:
 
     position: int
     hash: str
+
+
+START = Head(0, GENESIS)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Fault:
 def head() -> Head:
     """The chain's head; position 0 and the genesis hash when nothing is chained."""
     last = Entry.objects.filter(position__isnull=False).order_by("-position").values_list("position", "hash").first()
-    return Head(*last) if last else Head(0, GENESIS)
+    return Head(*last) if last else START
 
 
 def chain_all() -> int:
@@ -94,23 +99,47 @@ def faults(*, witnessed: Head | None = None) -> Iterator[Fault]:
 
     `witnessed` is a head told to the log earlier: the chain must still pass through it.
     """
-    last = Head(0, GENESIS)
-    for entry in Entry.objects.filter(position__isnull=False).order_by("position").iterator(chunk_size=2000):
-        if entry.position != last.position + 1:
-            yield Fault(entry.position, f"entries {last.position + 1} to {entry.position - 1} are gone")
-        elif entry.previous_hash != last.hash:
-            yield Fault(entry.position, "it does not follow from the entry before it")
-        if entry.hash != digest(entry, entry.position, entry.previous_hash):
-            yield Fault(entry.position, "it was changed after it was chained")
+    last = START
+    for entry in _chained(START):
+        yield from _wrong_with(entry, last)
         if witnessed and entry.position == witnessed.position and entry.hash != witnessed.hash:
             yield Fault(entry.position, "the chain was written anew: its hash is not the one told to the log")
         last = Head(entry.position, entry.hash)
     if witnessed and witnessed.position > last.position:
         yield Fault(witnessed.position, f"the chain ends at {last.position}: later entries were cut off")
-    yield from _never_chained()
+    yield from never_chained()
 
 
-def _never_chained() -> Iterator[Fault]:
+def check(*, after: Head, most: int) -> tuple[list[Fault], Head, bool]:
+    """What is wrong with the next `most` entries after this place; the place reached, and whether it is the end."""
+    found, last, count = [], after, 0
+    for entry in islice(_chained(after), most):
+        found += _wrong_with(entry, last)
+        last, count = Head(entry.position, entry.hash), count + 1
+    return found, last, count < most
+
+
+def place_before_end(entries: int) -> Head:
+    """Where a check of so many of the newest entries begins."""
+    at = Entry.objects.filter(position=head().position - entries).values_list("position", "hash").first()
+    return Head(*at) if at else START
+
+
+def _chained(after: Head):
+    return Entry.objects.filter(position__gt=after.position).order_by("position").iterator(chunk_size=CHUNK)
+
+
+def _wrong_with(entry: Entry, last: Head) -> Iterator[Fault]:
+    if entry.position != last.position + 1:
+        yield Fault(entry.position, f"entries {last.position + 1} to {entry.position - 1} are gone")
+    elif entry.previous_hash != last.hash:
+        yield Fault(entry.position, "it does not follow from the entry before it")
+    if entry.hash != digest(entry, entry.position, entry.previous_hash):
+        yield Fault(entry.position, "it was changed after it was chained")
+
+
+def never_chained() -> Iterator[Fault]:
+    """Entries that no worker gave a place to."""
     late = Entry.objects.filter(position=None, at__lt=timezone.now() - SHOULD_BE_CHAINED_AFTER).count()
     if late:
         yield Fault(None, f"{late} entries wait to be chained for over 10 minutes: is connect.audit.chain running?")

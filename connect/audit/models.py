@@ -32,7 +32,29 @@ class Entry(models.Model):
             models.Index(fields=["organization_id", "-id"], name="audit_by_organization"),
             models.Index(fields=["object_type", "object_id", "-id"], name="audit_by_object"),
             models.Index(fields=["action", "-id"], name="audit_by_action"),
+            models.Index(fields=["request_id"], condition=~models.Q(request_id=""), name="audit_by_request"),
         ]
 
     def __str__(self):
         return f"{self.action} {self.object_id}"
+
+
+class ChainCheck(models.Model):
+    """How far the walk along the whole chain has come, and what it found: one row (`connect.audit.walk`)."""
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
+    position = models.BigIntegerField(default=0, help_text="The walk goes on after this one.")
+    hash = models.CharField(max_length=64, default=GENESIS)
+    found = models.JSONField(default=list, help_text="What the walk under way found: [{position, what}].")
+    faults = models.JSONField(
+        default=list, help_text="What is known to be wrong: emptied by a whole walk that finds nothing."
+    )
+    ended_at = models.DateTimeField(null=True, help_text="When the last whole walk came to the end.")
+    entries = models.BigIntegerField(default=0, help_text="How many that walk looked at.")
+    due_at = models.DateTimeField(default=timezone.now)
+
+    def step(self, **changes) -> bool:
+        """Write where it stands; False when another worker was here meanwhile."""
+        return ChainCheck.objects.filter(pk=self.pk, position=self.position, due_at=self.due_at).update(**changes) == 1

@@ -1,22 +1,26 @@
 """What is worth an alert: rules over rows, each answering the problems there are right now."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Count
 
+from connect.audit.models import ChainCheck
 from connect.operations import heartbeats
 from connect.operations.due_work import backlogs
-from connect.operations.measures import Span, access_lost, pulls
-from portals.models import Circuit, Source
+from connect.operations.measures import Measure, Span, access_lost, pulls
+from connect.operations.tallies import by_source
+from portals.models import Circuit, Connection, Source
 from pulls.models import Pull
 from webhooks.models import Endpoint
 
 HOUR = timedelta(hours=1)
-# Below so many pulls a share says nothing.
-FEWEST_PULLS = 5
+USUAL_OVER = timedelta(days=7)
+# Below so many a share says nothing.
+FEWEST = 5
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def pulls_failing(now: datetime) -> Iterator[Problem]:
     for source_id, outcomes in ended.items():
         judged = sum(outcomes.values()) - outcomes[Pull.Status.CANCELED]
         failed = outcomes[Pull.Status.FAILED]
-        if judged >= FEWEST_PULLS and failed * 100 > judged * settings.ALERT_PULL_FAILURES_PERCENT:
+        if judged >= FEWEST and failed * 100 > judged * settings.ALERT_PULL_FAILURES_PERCENT:
             bad[source_id] = (failed, judged)
     for source in Source.objects.filter(pk__in=bad).only("name", "environment"):
         failed, judged = bad[source.pk]
@@ -55,17 +59,45 @@ def pulls_failing(now: datetime) -> Iterator[Problem]:
 
 
 def access_being_lost(now: datetime) -> Iterator[Problem]:
-    """ALERT_ACCESS_LOST_PER_HOUR connections or more of a portal lost their access within the last hour."""
-    lost = Counter()
+    """More than ALERT_ACCESS_LOST_TIMES times the usual number of a portal's connections lost access within the last hour.
+
+    Usual is the mean hour of the last seven days.
+    """
+    lost: Counter[str] = Counter()
     for fact in access_lost(Span(now - HOUR, now)):
         lost[fact.source_id] += fact.count
-    many = {source_id: count for source_id, count in lost.items() if count >= settings.ALERT_ACCESS_LOST_PER_HOUR}
-    for source in Source.objects.filter(pk__in=many).only("name", "environment"):
+    many = {source_id: count for source_id, count in lost.items() if count >= FEWEST}
+    hours = USUAL_OVER / HOUR
+    usual = {source_id: count / hours for source_id, count in _lost_before(many, now).items()}
+    spikes = {pk: count for pk, count in many.items() if count > settings.ALERT_ACCESS_LOST_TIMES * usual.get(pk, 0)}
+    for source in Source.objects.filter(pk__in=spikes).only("name", "environment"):
         yield Problem(
-            "access_being_lost", source.pk,
-            f"{many[source.pk]} connections to {source.name} lost access within the last hour",
+            "access_being_lost", source.pk, f"{spikes[source.pk]} connections to {source.name} lost access within the last "
+            f"hour; usual are {usual.get(source.pk, 0):.1f}", environment=source.environment,
+        )  # fmt: skip
+
+
+def _lost_before(source_ids: Iterable[str], now: datetime) -> Counter[str]:
+    return by_source(Measure.ACCESS_LOST, source_ids, since=now - USUAL_OVER, until=now - HOUR)
+
+
+def refreshes_failing(now: datetime) -> Iterator[Problem]:
+    """The last refresh of more than ALERT_REFRESH_FAILURES_PERCENT of a portal's connections failed and is tried again."""
+    failing = _by_source(Connection.objects.refreshes_failing())
+    many = {source_id: count for source_id, count in failing.items() if count >= FEWEST}
+    active = _by_source(Connection.objects.filter(source__in=many, status=Connection.Status.ACTIVE))
+    bad = {pk: n for pk, n in many.items() if n * 100 > active[pk] * settings.ALERT_REFRESH_FAILURES_PERCENT}
+    for source in Source.objects.filter(pk__in=bad).only("name", "environment"):
+        yield Problem(
+            "refreshes_failing", source.pk,
+            f"{bad[source.pk]} of {active[source.pk]} connections to {source.name} could not renew their access",
             environment=source.environment,
         )  # fmt: skip
+
+
+def _by_source(connections) -> Counter[str]:
+    counted = connections.order_by().values_list("source_id").annotate(Count("pk"))
+    return Counter(dict(counted))
 
 
 def token_endpoints_down(now: datetime) -> Iterator[Problem]:
@@ -102,12 +134,26 @@ def work_waiting(now: datetime) -> Iterator[Problem]:
 
 
 def workers_gone(now: datetime) -> Iterator[Problem]:
-    """No worker answered the roll call of a queue for a minute. (Beat's own silence shows on /health/ready.)"""
+    """No worker answered the roll call of a queue for a minute."""
     for sign in heartbeats.signs():
         if sign.part != heartbeats.BEAT and not sign.is_alive:
             yield Problem("worker_gone", sign.name, f"No worker answers for the queue {sign.name}")
 
 
+def beat_gone(now: datetime) -> Iterator[Problem]:
+    """Nothing was put on the schedule for a minute. Beat being what calls for this look, see `alerts.look_instead`."""
+    beat, *_ = heartbeats.signs()
+    if not beat.is_alive:
+        yield Problem("beat_gone", beat.name, "Beat is silent: what is due waits until something else wakes a worker")
+
+
+def audit_log_broken(now: datetime) -> Iterator[Problem]:
+    """The walk of the audit log's hash chain found something that was changed, is gone or was never chained."""
+    for check in ChainCheck.objects.exclude(faults=[]):
+        yield Problem("audit_log_broken", "", f"The audit log is not whole: {check.faults[0]['what']}")
+
+
 RULES: tuple[Callable[[datetime], Iterator[Problem]], ...] = (
-    pulls_failing, access_being_lost, token_endpoints_down, endpoints_given_up, work_waiting, workers_gone,
+    pulls_failing, access_being_lost, refreshes_failing, token_endpoints_down, endpoints_given_up, work_waiting,
+    workers_gone, beat_gone, audit_log_broken,
 )  # fmt: skip

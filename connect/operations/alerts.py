@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import structlog
 from django.conf import settings
+from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from connect.operations import links
+from connect.background import send
+from connect.operations import heartbeats, links
 from connect.operations.alert_rules import Problem, problems
 from connect.operations.models import Alert, Notice
 from connect.states import TransitionRefused
@@ -16,8 +18,10 @@ log = structlog.get_logger(__name__)
 
 # A problem that comes and goes is one alert, not many.
 QUIET_BEFORE_RESOLVED = timedelta(minutes=3)
+LOOKS_APART = timedelta(seconds=30)
 SUBJECT_PAGES = {
-    "pulls_failing": "portals.source", "access_being_lost": "portals.source", "token_endpoint_down": "portals.source",
+    "pulls_failing": "portals.source", "access_being_lost": "portals.source", "refreshes_failing": "portals.source",
+    "token_endpoint_down": "portals.source",
     "endpoint_disabled": "webhooks.endpoint",
 }  # fmt: skip
 
@@ -35,6 +39,17 @@ def check() -> None:
     for alert in open_alerts.values():
         if now - alert.seen_at >= QUIET_BEFORE_RESOLVED:
             _resolve(alert)
+
+
+def look_instead(watch) -> None:
+    """Have a worker look around although beat, which else calls for it, is silent; `watch` is the task.
+
+    Called by whoever looks at this installation from outside: /health/ready, /metrics, the overview. At most once in
+    LOOKS_APART, however many look.
+    """
+    beat, *_ = heartbeats.signs()
+    if beat.seen_at and not beat.is_alive and cache.add("operations.look_instead", 1, LOOKS_APART.total_seconds()):
+        send(watch)
 
 
 def _raise(problem: Problem) -> None:

@@ -158,6 +158,15 @@ def forget(now: datetime) -> None:
     ClosedHour.objects.filter(at__lt=now - LOOKED_BACK - DAY).delete()
 
 
+def by_source(measure: str, source_ids: Iterable[str], *, since: datetime, until: datetime) -> Counter[str]:
+    """How often it came at each of these sources within closed hours, whatever the outcome."""
+    rows = Tally.objects.filter(
+        grain=Tally.Grain.HOUR, source_id__in=list(source_ids), organization_id=ALL, at__gte=since, at__lt=until,
+        measure=measure,
+    )  # fmt: skip
+    return Counter(dict(rows.values_list("source_id").annotate(Sum("count"))))
+
+
 @dataclass
 class Period:
     """What happened from `since` to `until` in a scope: closed hours and days from tallies, the rest counted once.

@@ -13,8 +13,9 @@ from rest_framework.views import APIView
 
 from connect.fields import ConstantField
 from connect.openapi import operation
-from connect.operations import health, metrics
+from connect.operations import alerts, health, metrics
 from connect.operations.inside import inside_only
+from connect.operations.tasks import watch
 from connect.organizations.fields import InstantField
 
 
@@ -49,6 +50,8 @@ class Health(APIView):
 def ready(request):
     """`GET /health/ready`: 200 when everything works, else 503 with what is wrong."""
     found = health.findings()
+    if found[0].ok:
+        alerts.look_instead(watch)
     ok = all(finding.ok for finding in found)
     checks = {finding.check: finding.problem or "ok" for finding in found}
     return JsonResponse({"ok": ok, "checks": checks}, status=200 if ok else 503)
@@ -59,4 +62,5 @@ def ready(request):
 @inside_only
 def prometheus(request):
     """`GET /metrics`: Prometheus text."""
+    alerts.look_instead(watch)
     return HttpResponse(generate_latest(metrics.registry()), content_type=CONTENT_TYPE_LATEST)

@@ -10,10 +10,11 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from connect.audit import append_only, chain
+from connect.audit import append_only, chain, walk
 from connect.audit.actions import SYSTEM, Actor, record
-from connect.audit.models import Entry
+from connect.audit.models import ChainCheck, Entry
 from connect.audit.tasks import chain as chain_task
+from connect.audit.tasks import walk_on as walk_task
 
 STAFF = Actor("staff", "ada", "2001:db8::1")
 
@@ -103,6 +104,61 @@ class TestChain:
     def test_entries_left_unchained_show(self):
         Entry.objects.create(action="a.b", actor_kind="system", at=timezone.now() - timedelta(minutes=11))
         assert "wait to be chained" in faults()[0]
+
+
+@pytest.mark.django_db
+class TestWalk:
+    """The whole chain is walked once a day, a stretch at a time."""
+
+    @pytest.fixture(autouse=True)
+    def short_stretches(self, monkeypatch):
+        monkeypatch.setattr(walk, "STRETCH", 2)
+
+    def test_it_comes_to_the_end_and_rests_a_day(self, time_machine):
+        write(5)
+        chain_task()
+        for _ in range(3):
+            walk_task()
+        standing = walk.standing()
+        assert (standing.entries, standing.faults, standing.position) == (5, [], 0)
+        assert standing.due_at == standing.ended_at + timedelta(days=1)
+        walk_task()
+        assert walk.standing().position == 0
+        time_machine.move_to(standing.due_at)
+        walk_task()
+        assert walk.standing().position == 2
+
+    def test_what_it_finds_stays_until_a_whole_walk_finds_nothing(self):
+        write(5)
+        chain_task()
+        Entry.objects.filter(position=2).update(actor="eve")
+        walk_task()
+        fault = {"position": 2, "what": "it was changed after it was chained"}
+        assert walk.standing().faults == [fault]
+        Entry.objects.filter(position=2).update(actor="ada")
+        for _ in range(2):
+            walk_task()
+            assert walk.standing().faults == [fault]
+        ChainCheck.objects.update(due_at=timezone.now())
+        for _ in range(3):
+            walk_task()
+        assert walk.standing().faults == []
+
+    def test_a_gap_between_two_stretches_shows(self):
+        write(5)
+        chain_task()
+        Entry.objects.filter(position=3).delete()
+        walk_task()
+        walk_task()
+        assert walk.standing().faults[0]["what"] == "entries 3 to 3 are gone"
+
+    def test_a_stretch_that_another_worker_was_quicker_with_is_not_written(self):
+        write(5)
+        chain_task()
+        mine = walk.standing()
+        walk_task()
+        assert not mine.step(position=99)
+        assert walk.standing().position == 2
 
 
 class TestAppendOnly:

@@ -5,11 +5,15 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.core.cache import cache
 from django.utils import timezone
 from standardwebhooks import Webhook
 
+from connect.audit.models import ChainCheck
 from connect.operations import alert_notices, alerts, heartbeats
-from connect.operations.models import Alert, Heartbeat, Notice
+from connect.operations.measures import Measure
+from connect.operations.models import Alert, Heartbeat, Notice, Tally
+from connect.operations.tallies import ALL
 from connect.operations.tasks import watch
 from patientflows.models import PatientFlow
 from portals.models import Circuit, Connection
@@ -44,6 +48,30 @@ def disable_an_endpoint() -> Endpoint:
     Alert.objects.all().delete()
     endpoint.disable(reason="attempts_exhausted")
     return endpoint
+
+
+def connections_at(world, count: int, **columns) -> None:
+    """More connections at the world's portal, each of the same patient as another person there."""
+    first = Connection.objects.count()
+    granted = {"access_token": b"sealed"} | columns
+    rows = [
+        Connection(
+            organization=world.organization, environment="sandbox", patient=world.patient, source=world.source,
+            registration=world.registration, fhir_patient_id=f"more-{first + number}",
+        )
+        for number in range(count)
+    ]  # fmt: skip
+    for row in rows:
+        for name, value in granted.items():
+            setattr(row, name, value)
+    Connection.objects.bulk_create(rows)
+
+
+def usually_lost(source, times: int) -> Tally:
+    return Tally.objects.create(
+        grain="hour", at=timezone.now() - timedelta(days=1), measure=Measure.ACCESS_LOST, organization_id=ALL,
+        source_id=source.pk, outcome="refresh_rejected", count=times,
+    )  # fmt: skip
 
 
 def open_rules() -> set[str]:
@@ -101,12 +129,41 @@ class TestRules:
         alerts.check()
         assert open_rules() == set()
 
-    def test_connections_losing_access(self, settings):
-        settings.ALERT_ACCESS_LOST_PER_HOUR = 1
+    def test_more_connections_losing_access_than_usual(self):
         world = make_world()
-        Connection.objects.update(failure_code="refresh_rejected", failure_at=timezone.now())
+        Alert.objects.all().delete()
+        lost = {"failure_code": "refresh_rejected", "failure_at": timezone.now(), "status": "refresh_failed"}
+        connections_at(world, 4, **lost, access_token=None, refresh_token=None)
         alerts.check()
-        assert Alert.objects.get(rule="access_being_lost").subject == world.source.pk
+        assert open_rules() == set()
+        connections_at(world, 1, **lost, access_token=None, refresh_token=None)
+        usual = usually_lost(world.source, 7 * 24)
+        alerts.check()
+        assert open_rules() == set()
+        usual.delete()
+        alerts.check()
+        told = Alert.objects.get(rule="access_being_lost")
+        assert (told.subject, told.text) == (
+            world.source.pk, f"5 connections to {world.source.name} lost access within the last hour; usual are 0.0",
+        )  # fmt: skip
+
+    def test_a_large_share_of_a_portals_refreshes_failing(self, settings):
+        world = make_world()
+        Alert.objects.all().delete()
+        connections_at(world, 15)
+        connections_at(world, 5, refresh_failures=1)
+        settings.ALERT_REFRESH_FAILURES_PERCENT = 25
+        alerts.check()
+        assert open_rules() == set()
+        settings.ALERT_REFRESH_FAILURES_PERCENT = 20
+        alerts.check()
+        told = Alert.objects.get(rule="refreshes_failing")
+        assert told.text == f"5 of 21 connections to {world.source.name} could not renew their access"
+
+    def test_an_audit_log_that_is_not_whole(self):
+        ChainCheck.objects.create(faults=[{"position": 2, "what": "entries 2 to 2 are gone"}])
+        alerts.check()
+        assert Alert.objects.get().text == "The audit log is not whole: entries 2 to 2 are gone"
 
     def test_a_token_endpoint_that_is_left_alone(self):
         world = make_world()
@@ -131,6 +188,36 @@ class TestRules:
         Heartbeat.objects.filter(part="queue:pulls").update(seen_at=timezone.now() - timedelta(minutes=2))
         alerts.check()
         assert Alert.objects.get().text == "No worker answers for the queue pulls"
+
+
+class TestBeatGone:
+    """Beat calls for the look around, so somebody else has to when it is silent."""
+
+    @pytest.fixture
+    def silent(self):
+        Heartbeat.objects.filter(part="beat").update(seen_at=timezone.now() - timedelta(minutes=2))
+
+    @pytest.fixture
+    def sent(self, monkeypatch):
+        """Wake-ups that reached the broker."""
+        cache.clear()
+        found = []
+        monkeypatch.setattr(alerts, "send", found.append)
+        return found
+
+    def test_it_is_raised_by_a_worker(self, silent):
+        watch()
+        assert Alert.objects.get().rule == "beat_gone"
+
+    @pytest.mark.parametrize("path", ["/health/ready", "/metrics", "/admin/overview/"])
+    def test_whoever_looks_from_outside_has_a_worker_look(self, path, silent, sent, viewer):
+        viewer.get(path)
+        viewer.get(path)
+        assert sent == [watch]
+
+    def test_with_beat_alive_nobody_is_woken(self, sent, client):
+        client.get("/health/ready")
+        assert sent == []
 
 
 class TestTelling:

@@ -1,7 +1,7 @@
 """The audit log: searched and filtered, checked, and taken out as a file. Nothing of it can be changed here or anywhere."""
 
 import json
-from itertools import islice
+import re
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -10,7 +10,7 @@ from django.http import HttpResponseRedirect, StreamingHttpResponse
 from django.utils.html import format_html
 from unfold.decorators import action, display
 
-from connect.audit import chain, export
+from connect.audit import chain, export, walk
 from connect.audit.models import Entry
 from connect.operations import links
 from connect.operations.admin import filters
@@ -27,6 +27,10 @@ PAGES = {
 }  # fmt: skip
 OBJECT_TYPES = tuple(PAGES)
 FAULTS_SHOWN = 5
+CHECKED_AT_ONCE = 10_000
+
+
+REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class ByAction(filters.DropdownFilter):
@@ -57,7 +61,9 @@ class ByActor(filters.DropdownFilter):
 
 @admin.register(Entry)
 class EntryAdmin(OperationsAdmin):
-    search_help_text = "Id of an object (conn_…, pull_…, a source, a key), or an action such as staff.signed_in"
+    search_help_text = (
+        "Id of an object (conn_…, pull_…, a source, a key) or of a request, or an action: staff.signed_in"
+    )
     list_display = ("at", "action", "who", "object", "organization_id", "environment", "address", "position")
     list_filter = (filters.happened_within("at"), ByAction, ByActor, filters.of_organization(), filters.OfEnvironment)
     fields = (
@@ -68,7 +74,8 @@ class EntryAdmin(OperationsAdmin):
     actions_list = ("export_csv", "export_json", "verify")
 
     def _found(self, request, term):
-        return Q(object_type__in=OBJECT_TYPES, object_id=term) | Q(action=term)
+        found = Q(object_type__in=OBJECT_TYPES, object_id=term) | Q(action=term)
+        return found | Q(request_id=term.lower()) if REQUEST_ID.fullmatch(term.lower()) else found
 
     @display(description="Who")
     def who(self, entry):
@@ -104,11 +111,21 @@ class EntryAdmin(OperationsAdmin):
 
     @action(description="Verify", icon="verified", permissions=["export_audit"], url_path="verify")
     def verify(self, request):
-        """Walk the whole chain; what is wrong is told in words."""
-        faults = list(islice(chain.faults(), FAULTS_SHOWN))
-        for fault in faults:
-            messages.error(request, f"Position {fault.position or '–'}: {fault.what}")
-        if not faults:
-            head = chain.head()
-            messages.success(request, f"The log is whole: {head.position} entries, head {head.hash[:16]}…")
+        """Check the newest entries now, and tell what the daily walk along the whole chain found."""
+        begins = chain.place_before_end(CHECKED_AT_ONCE)
+        faults, last, _ = chain.check(after=begins, most=CHECKED_AT_ONCE)
+        standing = walk.standing()
+        told = [f"Position {fault.position}: {fault.what}" for fault in faults]
+        told += [f"Position {fault['position'] or '–'}: {fault['what']}" for fault in standing.faults]
+        for fault in list(dict.fromkeys(told))[:FAULTS_SHOWN]:
+            messages.error(request, fault)
+        if not told:
+            newest = f"The newest {last.position - begins.position:,} entries are whole, head {last.hash[:16]}…"
+            messages.success(request, f"{newest} {_whole(standing)}")
         return HttpResponseRedirect(links.rows("audit.entry"))
+
+
+def _whole(standing) -> str:
+    if standing.ended_at is None:
+        return f"The first walk along the whole chain is at {standing.position:,}."
+    return f"All {standing.entries:,} were, {standing.ended_at:%Y-%m-%d %H:%M} UTC."

@@ -6,11 +6,12 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
-from connect.operations import labels, links
+from connect.operations import alerts, labels, links
 from connect.operations.measures import Measure
 from connect.operations.overview import present
 from connect.operations.overview.choices import Choice, offered
 from connect.operations.overview.figures import OK, Figures, percent
+from connect.operations.tasks import watch
 from connect.operations.tenancy import sees_everything
 from patientflows.models import Step
 from pulls.models import Pull
@@ -36,6 +37,7 @@ def dashboard(request, context: dict) -> dict:
 @never_cache
 def fragment(request):
     """The part of the page that renews itself."""
+    alerts.look_instead(watch)
     choice = Choice.of(request)
     return render(request, "operations/overview.html", {"choice": choice, **live(request, choice)})
 
