@@ -22,9 +22,6 @@ class Transitions:
         """The statuses from which `to` can be reached."""
         return [before for before, after in cls.TRANSITIONS.items() if to in after]
 
-    def can_move(self, to: str) -> bool:
-        return self.status in self.sources_of(to)
-
     def move(self, to: str, *, only_if: dict | None = None, **changes) -> None:
         """Set the status to `to` and the columns in `changes`, in one UPDATE guarded by the table.
 

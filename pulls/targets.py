@@ -1,5 +1,6 @@
 """What a run fetches: one URL at a time, with its tries. Searches and references are targets."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from connect import outbound
@@ -10,7 +11,7 @@ TRIES = 3
 BUSY_ANSWERS = 20
 
 
-class Target:
+class Target(ABC):
     """The next thing to GET, and what to do with the answer."""
 
     def __init__(self, pull: Pull, url: str, *, accept: str = ACCEPT, policy: outbound.Policy = outbound.PORTAL):
@@ -32,6 +33,6 @@ class Target:
         self.waits += 1
         return self.waits <= BUSY_ANSWERS
 
+    @abstractmethod
     def read(self, answer: Answer) -> Callable[[], None]:
         """Judge the answer and find what is next; the returned call stores what there is to store."""
-        raise NotImplementedError

@@ -73,11 +73,6 @@ def _covered(asked: str, granted: list[ResourceScope]) -> bool:
     return wanted is not None and any(scope.covers(wanted) for scope in granted)
 
 
-def are_equal(one: str, other: str) -> bool:
-    """Whether two scope strings permit the same."""
-    return not missing(one, other) and not missing(other, one)
-
-
 def types_readable(granted: str) -> frozenset[str]:
     """The resource types the patient's token may read or search; "*" stands for all."""
     return frozenset(scope.type for scope in _readable(granted))

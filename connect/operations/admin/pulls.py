@@ -10,12 +10,13 @@ from django.urls import path, reverse
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
+from connect.errors import ResourceConflict
 from connect.operations import labels, links
 from connect.operations.actors import staff_actor
 from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.operations.admin.confirmed import Declined, confirmed
-from pulls.actions import cancel_pulls, queue_pull
+from pulls.actions import cancel_pull, queue_pull
 from pulls.models import Exchange, Pull, Search
 
 
@@ -73,10 +74,10 @@ class PullAdmin(OperationsAdmin):
         permission="run_pulls", icon="cancel", variant=ActionVariant.DANGER, submit="Cancel the pull",
     )  # fmt: skip
     def cancel(self, request, pull, form):
-        if not pull.is_open:
-            raise Declined("This pull has ended already.")
-        cancel_pulls(connection=pull.connection, reason="canceled_by_staff")
-        self.note(request, "pull.canceled", pull)
+        try:
+            cancel_pull(pull=pull, by=staff_actor(request))
+        except ResourceConflict:
+            raise Declined("This pull has ended already.") from None
         return "The pull is canceled."
 
     @action(description="Exchange", icon="download", permissions=["run_pulls"], url_path="exchange")

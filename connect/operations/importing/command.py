@@ -1,5 +1,6 @@
 """What both import commands share: whose data it is, reading the file, dry runs, and the report."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,7 +13,7 @@ from connect.organizations.models import Environment, Organization, Tenant
 SHOWN = 50
 
 
-class ImportCommand(BaseCommand):
+class ImportCommand(ABC, BaseCommand):
     """Sub-classes say which columns there are and what takes a row."""
 
     required: set[str]
@@ -35,9 +36,9 @@ class ImportCommand(BaseCommand):
         if report.refused:
             raise CommandError(f"{len(report.refused)} rows were left out; correct them and run the file again.")
 
+    @abstractmethod
     def taker(self, caller: Tenant, by: Actor, options: dict):
         """An object whose `check(row)` gives what writes the row, and says in a word what became of it."""
-        raise NotImplementedError
 
     def _read(self, file: Path, taker, dry_run: bool) -> Report:
         def take(row: Row) -> str:

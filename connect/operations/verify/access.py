@@ -5,7 +5,6 @@ from django.utils import timezone
 
 from connect.operations.verify.findings import Check, overdue
 from portals.models import Connection, Revocation
-from webhooks.models import Endpoint
 
 ACTIVE = Connection.Status.ACTIVE
 
@@ -47,10 +46,6 @@ def settled_revocations_with_token() -> QuerySet:
 
 def revocations_without_end() -> QuerySet:
     return Revocation.objects.filter(settled_at=None, created_at__lt=timezone.now() - 2 * Revocation.LIFETIME)
-
-
-def old_secrets_kept() -> QuerySet:
-    return Endpoint.objects.filter(previous_secret_until__lt=overdue()).exclude(previous_secret=None)
 
 
 CHECKS = (

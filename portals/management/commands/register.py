@@ -2,29 +2,25 @@
 
 import os
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from connect.audit.actions import SYSTEM
-from connect.organizations.models import Environment
 from portals import actions, registrations
-from portals.lookup import source_named
+from portals.management.source_command import SourceCommand
 from portals.models import Registration
 from portals.smart.errors import SmartError
 
 
-class Command(BaseCommand):
+class Command(SourceCommand):
     help = "Register an app at a source by dynamic client registration. An initial access token is read from"
     help += " REGISTRATION_TOKEN in the environment, never from the command line."
 
     def add_arguments(self, parser):
-        parser.add_argument("source", help="Its id or FHIR base URL.")
-        parser.add_argument("--environment", choices=Environment.values, default=Environment.PRODUCTION)
+        super().add_arguments(parser)
         parser.add_argument("--method", choices=Registration.Method.values, default="private_key_jwt")
 
     def handle(self, *, source, environment, method, **options):
-        found = source_named(environment, source)
-        if found is None:
-            raise CommandError(f"No such source in the {environment} catalogue: {source}")
+        found = self.source(environment, source)
         token = os.environ.get("REGISTRATION_TOKEN") or None
         try:
             registration = actions.register_portal(source=found, by=SYSTEM, method=method, initial_access_token=token)

@@ -38,11 +38,6 @@ def test_what_the_grant_does_not_cover_is_missing_as_it_was_asked(asked, granted
     assert scopes.missing(asked, granted) == missing
 
 
-def test_equal_means_covering_each_other():
-    assert scopes.are_equal("patient/*.rs openid", "openid patient/*.read")
-    assert not scopes.are_equal("patient/*.rs", "patient/*.cruds")
-
-
 def test_types_readable():
     granted = "openid patient/Condition.rs patient/Patient.r patient/Observation.cud patient/Goal.read system/Group.rs"
     assert scopes.types_readable(granted) == {"Condition", "Patient", "Goal"}

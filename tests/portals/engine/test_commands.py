@@ -10,6 +10,7 @@ from django.utils import timezone
 from connect.audit.actions import SYSTEM
 from portals import keys
 from portals.models import Registration, SigningKey
+from tests.portals.engine.world import now_of
 from tests.portals.portal_double import Answer
 
 
@@ -84,6 +85,30 @@ def test_register_refused_says_so(world, capsys):
     with pytest.raises(CommandError, match="registration_refused"):
         run(capsys, "register", world.source().pk, "--environment", "sandbox")
     assert not Registration.objects.exists()
+
+
+def test_a_move_is_announced_and_taken_back(world, capsys):
+    connection, successor = world.connect(), world.source("West")
+    old = connection.source
+    sandbox = ("--environment", "sandbox")
+    with pytest.raises(CommandError, match="with its offset"):
+        run(capsys, "move_portal", old.pk, successor.pk, "--at", "2126-03-01", *sandbox)
+    with pytest.raises(CommandError, match="another source"):
+        run(capsys, "move_portal", old.pk, old.fhir_base_url, "--at", "2126-03-01T00:00Z", *sandbox)
+    told = run(capsys, "move_portal", old.pk, successor.pk, "--at", "2126-03-01T00:00Z", *sandbox)
+    assert "connections that end then: 1" in told
+    assert now_of(connection).access_ends_at.year == 2126
+    run(capsys, "move_portal", old.pk, "--stays", *sandbox)
+    assert now_of(connection).access_ends_at is None
+
+
+def test_endpoints_are_followed_once_they_are_known(world, capsys):
+    source = world.source()
+    with pytest.raises(CommandError, match="probe it first"):
+        run(capsys, "follow_endpoints", source.pk, "--environment", "sandbox")
+    world.connect()
+    run(capsys, "probe", source.pk, "--environment", "sandbox")
+    assert "connections that follow: 1" in run(capsys, "follow_endpoints", source.pk, "--environment", "sandbox")
 
 
 def test_rotation_for_a_leaked_key_signs_at_once(db):

@@ -6,6 +6,7 @@ that gives the answer's lines. Type checkers and editors see the parameters and 
 """
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
@@ -26,7 +27,7 @@ class Resource(Generic[TransportT]):
         self._transport = transport
 
 
-class _Bindable(Generic[P, BuiltT]):
+class _Bindable(ABC, Generic[P, BuiltT]):
     """A method that builds a call; `_send` says what a transport makes of it."""
 
     def __init__(self, build: Callable[Concatenate[Any, P], BuiltT]) -> None:
@@ -43,8 +44,8 @@ class _Bindable(Generic[P, BuiltT]):
 
         return bound
 
-    def _send(self, transport: Any, call: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _send(self, transport: Any, call: Any) -> Any: ...
 
 
 class operation(_Bindable[P, Call[T]]):
