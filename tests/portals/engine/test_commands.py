@@ -52,7 +52,7 @@ def test_probe_tells_what_is_wrong(world, capsys):
 def test_preflight_fails_with_the_diagnosis(world, capsys):
     registration = world.registration(world.source())
     Registration.objects.update(created_at=timezone.now() - timedelta(days=9))
-    world.portal.on("/fhir/metadata", Answer(json={}))
+    world.portal.on("/fhir/metadata", Answer(json={"resourceType": "CapabilityStatement"}))
     world.portal.on("/token", Answer(401, json={"error": "invalid_client"}))
     with pytest.raises(CommandError):
         run(capsys, "preflight", world.source().pk, "--environment", "sandbox")
