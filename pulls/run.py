@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django.db import IntegrityError
@@ -140,7 +142,8 @@ class PullRun:
         """Start a fetch with the token as it stands in its row: another worker may have refreshed it."""
         with away_on_error():
             token = access_token(self.pull.connection_id)
-        call = self.threads.submit(calls.get, target.url, token.token, accept=target.accept, policy=target.policy)
+        fetch = partial(calls.get, target.url, token.token, accept=target.accept, policy=target.policy)
+        call = self.threads.submit(copy_context().run, fetch)  # its log lines name the task and the request
         queue.running[call] = (target, token.version)
 
     def receive(self, queue: Queue, target, answer: Answer) -> None:

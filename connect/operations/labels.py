@@ -38,12 +38,16 @@ def when(moment):
     if moment is None:
         return "–"
     exact = date_format(localtime(moment), "Y-m-d H:i:s") + " UTC"
-    past = moment <= now()
-    near = (timesince(moment) if past else timeuntil(moment)).split(",")[0]
-    words = f"{near} ago" if past else f"in {near}"
     return format_html(
-        '<time datetime="{}" title="{}" class="whitespace-nowrap">{}</time>', moment.isoformat(), exact, words
+        '<time datetime="{}" title="{}" class="whitespace-nowrap">{}</time>', moment.isoformat(), exact, near(moment)
     )
+
+
+def near(moment) -> str:
+    """The same in plain text."""
+    past = moment <= now()
+    words = (timesince(moment) if past else timeuntil(moment)).split(",")[0]
+    return f"{words} ago" if past else f"in {words}"
 
 
 def duration(milliseconds: int | None) -> str:

@@ -29,10 +29,12 @@ class Recorder:
         self.calls: list[dict] = []
         self.bodies: dict[str, int] = {}
         self.size = 0
+        self.left_out = 0
 
     def note(self, url: str, answer: Answer) -> None:
-        """Keep a call and its answer; past the bounds, only that there were more."""
+        """Keep a call and its answer; past the bounds, only how many more there were."""
         if len(self.calls) >= MOST_CALLS or self.size > MOST_BYTES:
+            self.left_out += 1
             return
         if self.disguise is None:
             self.disguise = Disguise(data_key(self.pull.patient), self.base)
@@ -76,5 +78,5 @@ class Recorder:
             "waiting_for": self.pull.waiting_for or None, "trigger": self.pull.trigger, "scopes": connection.scopes,
             "vendor": source.vendor, "category": source.category, "overrides": source.overrides,
             "patient": self.disguise.word(connection.fhir_patient_id), "capabilities": source.capabilities,
-            "calls": self.calls,
+            "calls_left_out": self.left_out, "calls": self.calls,
         }  # fmt: skip

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.urls import reverse
 from django.utils import timezone
@@ -14,16 +15,20 @@ from connect.operations import links
 from connect.organizations.authentication import find_key
 from connect.organizations.models import ApiKey
 from portals.models import Connection, SigningKey
+from pulls.actions import cancel
 from pulls.models import Pull
 from webhooks.models import Endpoint, Event
 
 SECRET = re.compile(r"data-secret>([^<]+)<")
 
 
+def address(label: str, action: str, row) -> str:
+    return reverse(f"admin:{label.replace('.', '_')}_{action}", args=[quote(str(row.pk))])
+
+
 def do(client, label: str, action: str, row, **fields):
     """Press the button of the dialog."""
-    url = reverse(f"admin:{label.replace('.', '_')}_{action}", args=[quote(str(row.pk))])
-    return client.post(url, {"_form_submitted": "on", **fields}, headers={"HX-Request": "true"})
+    return client.post(address(label, action, row), {"_form_submitted": "on", **fields}, headers={"HX-Request": "true"})
 
 
 def said(client, answer) -> str:
@@ -67,17 +72,40 @@ class TestPulls:
         do(operator, "pulls.pull", "cancel", again)
         assert Entry.objects.filter(action="pull.canceled").count() == 1
 
-    def test_an_open_pulls_progress_is_polled_and_a_finished_ones_is_not(self, world, viewer):
+    def test_what_failed_alone_is_asked_again(self, world, operator):
+        answer = do(operator, "pulls.pull", "retry_failed", world.pull)
+        again = Pull.objects.exclude(pk=world.pull.pk).get()
+        assert (again.trigger, again.retry_of) == (Pull.Trigger.RETRY, world.pull)
+        assert f"{again.pk} is queued." in said(operator, answer)
+        assert (last_entry().action, last_entry().object_id, last_entry().actor_kind) == (
+            "pull.queued",
+            again.pk,
+            "staff",
+        )
+        page = operator.get(links.page("pulls.pull", world.pull.pk)).content.decode()
+        assert "Asked again" in page
+        assert links.page("pulls.pull", again.pk) in page
+
+    def test_an_open_pulls_page_moves_as_a_whole_until_it_has_ended(self, world, viewer):
         pull = Pull.objects.create(
             organization=world.organization, environment="sandbox", connection=world.connection, patient=world.patient,
             trigger="manual",
         )  # fmt: skip
-        progress = reverse("admin:pulls_pull_progress", args=[quote(pull.pk)])
-        assert progress in viewer.get(links.page("pulls.pull", pull.pk)).content.decode()
-        assert "hx-get" in viewer.get(progress).content.decode()
+        live = reverse("admin:pulls_pull_live", args=[quote(pull.pk)])
+        assert f'hx-get="{live}"' in viewer.get(links.page("pulls.pull", pull.pk)).content.decode()
+        Pull.objects.filter(pk=pull.pk).update(status="running", total=321)
+        moved = viewer.get(live).content.decode()
+        assert f'hx-get="{live}"' in moved
+        assert "321" in moved
+        cancel(pull, reason="by_request")
+        assert viewer.get(live).headers["HX-Refresh"] == "true"
+
+    def test_the_page_of_one_that_is_over_stands_still_and_says_why(self, world, viewer):
         finished = viewer.get(links.page("pulls.pull", world.pull.pk)).content.decode()
-        assert "/progress/" not in finished
-        assert "http_403" in finished
+        assert "/live/" not in finished
+        assert "Condition: refused" in finished
+        assert "The portal said: access was refused (403)." in finished
+        assert links.page("webhooks.event", world.event.pk) in finished
 
     def test_the_exchange_of_a_pull_that_is_not_complete_is_shown_and_taken_out(self, world, operator):
         page = operator.get(links.page("pulls.pull", world.pull.pk)).content.decode()
@@ -86,6 +114,42 @@ class TestPulls:
         assert answer.json()["calls"][0]["reason"] == "http_403"
         assert "attachment" in answer.headers["Content-Disposition"]
         assert (last_entry().action, last_entry().object_id) == ("pull.exchange_taken_out", world.pull.pk)
+
+
+class TestButtons:
+    """A page offers what can be done with its row now, and nothing else."""
+
+    def offered(self, client, label: str, row) -> set[str]:
+        page = client.get(links.page(label, row.pk)).content.decode()
+        every = admin.site._registry[type(row)].actions_detail
+        return {action for action in every if f'"{address(label, action, row)}"' in page}
+
+    def test_an_open_pull_can_be_canceled_and_one_that_is_over_retried(self, world, operator):
+        assert self.offered(operator, "pulls.pull", world.pull) == {"retry", "retry_failed", "exchange"}
+        do(operator, "pulls.pull", "retry", world.pull)
+        again = Pull.objects.exclude(pk=world.pull.pk).get()
+        assert self.offered(operator, "pulls.pull", again) == {"cancel"}
+
+    def test_an_endpoint_is_enabled_or_disabled(self, world, operator):
+        assert self.offered(operator, "webhooks.endpoint", world.endpoint) == {"disable", "recover", "send_test"}
+        assert "redeliver" in self.offered(operator, "webhooks.event", world.event)
+        do(operator, "webhooks.endpoint", "disable", world.endpoint)
+        assert self.offered(operator, "webhooks.endpoint", world.endpoint) == {"enable"}
+        assert self.offered(operator, "webhooks.event", world.event) == set()
+
+    def test_without_access_nothing_is_pulled_or_refreshed(self, world, operator):
+        assert self.offered(operator, "portals.connection", world.connection) == {
+            "pull_now",
+            "refresh_now",
+            "disconnect",
+        }
+        do(operator, "portals.connection", "disconnect", world.connection)
+        assert self.offered(operator, "portals.connection", world.connection) == set()
+        assert self.offered(operator, "pulls.pull", world.pull) == {"exchange"}
+
+    def test_a_role_without_the_permission_is_offered_nothing(self, world, viewer):
+        for label in ("pulls.pull", "portals.connection", "webhooks.endpoint", "webhooks.event"):
+            assert self.offered(viewer, label, world.rows()[label]) == set()
 
 
 class TestConnections:

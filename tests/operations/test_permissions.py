@@ -26,7 +26,7 @@ ACTIONS = {
     "portals.revocation": {},
     "portals.missingportal": {},
     "portals.registration": {},
-    "pulls.pull": {"retry": "operator", "cancel": "operator", "exchange": "operator"},
+    "pulls.pull": {"retry": "operator", "retry_failed": "operator", "cancel": "operator", "exchange": "operator"},
     "pulls.record": {"show_content": "administrator"},
     "webhooks.endpoint": {"enable": "operator", "disable": "operator", "recover": "operator", "send_test": "operator",
                           "rotate_secret": "administrator"},

@@ -4,7 +4,9 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.contextvars import bound_contextvars
 
+from pulls.exchanges import recorder
 from pulls.exchanges.disguise import BASE, Disguise
 from pulls.exchanges.replay import Replay
 from pulls.models import Exchange, Search
@@ -82,6 +84,24 @@ def test_a_complete_pull_leaves_none(portal, connected, pull):
     portal.holds("Observation", observation("o-1"))
     assert pull(connected()).status == "completed"
     assert not Exchange.objects.exists()
+
+
+def test_calls_past_the_bounds_are_counted(portal, connected, pull, monkeypatch):
+    monkeypatch.setattr(recorder, "MOST_CALLS", 1)
+    portal.offers("Observation", "Condition")
+    portal.on("/fhir/Condition", fhir(REFUSAL, 403))
+    kept = json.loads(pull(connected()).exchange.told)
+    assert len(kept["calls"]) == 1
+    assert kept["calls_left_out"] >= 1
+
+
+def test_log_lines_of_the_threads_that_fetch_name_the_request(portal, connected, pull, caplog):
+    portal.offers("Observation")
+    with bound_contextvars(request_id="the-request"), caplog.at_level("DEBUG", logger="connect.outbound"):
+        pull(connected())
+    named = [record.msg.get("request_id") for record in caplog.records if record.threadName.startswith("fetch")]
+    assert named
+    assert set(named) == {"the-request"}
 
 
 def test_played_again_it_comes_to_the_same_end(failed, connected, pull, tenant):

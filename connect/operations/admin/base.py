@@ -6,8 +6,11 @@ its rows only. Lists never count, and find by exact ids and indexes.
 
 from typing import ClassVar
 
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.utils import quote, unquote
 from django.db.models import DateTimeField, Q
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import path, reverse
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
@@ -121,14 +124,45 @@ class OperationsAdmin(Permissions, ModelAdmin):
         return found
 
     def panels(self, request, row) -> list:
-        """What the page shows below the fields."""
+        """What the page shows above the fields."""
         return []
+
+    def is_moving(self, row) -> bool:
+        """Whether the page is to ask again every two seconds, until this is no longer so."""
+        return False
+
+    def get_urls(self):
+        name = f"{self.opts.app_label}_{self.opts.model_name}_live"
+        return [path("<path:object_id>/live/", self.admin_site.admin_view(self.live), name=name), *super().get_urls()]
+
+    def live(self, request, object_id):
+        """The panels alone, for a page that moves; once nothing moves any more, the whole page is asked for again."""
+        row = self.row(request, object_id)
+        if row is None or not self.has_view_permission(request, row):
+            raise Http404
+        if not self.is_moving(row):
+            return HttpResponse(headers={"HX-Refresh": "true"})
+        return render(request, "operations/panels.html", self._shown(request, row))
+
+    def _shown(self, request, row) -> dict:
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_live"
+        live = reverse(name, args=[quote(row.pk)]) if self.is_moving(row) else ""
+        return {"panels": self.panels(request, row), "live": live}
+
+    def get_actions_detail(self, request, object_id):
+        """Those that apply to the row as it is."""
+        allowed = super().get_actions_detail(request, object_id)
+        row = getattr(request, "row_shown", None)
+        if row is None:
+            return allowed
+        return [one for one in allowed if getattr(one.method, "applies", _always)(row)]
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
         context = dict(extra_context or {})
         row = self.row(request, object_id) if object_id else None
         if row is not None and self.has_view_permission(request, row):
-            context["panels"] = self.panels(request, row)
+            request.row_shown = row
+            context |= self._shown(request, row)
             context["title"] = str(row)
             context["is_read_only"] = not self.has_change_permission(request, row)
         return super().changeform_view(request, object_id, form_url, context)
@@ -177,6 +211,10 @@ class OperationsAdmin(Permissions, ModelAdmin):
 
     def sees_all(self, request) -> bool:
         return sees_everything(request.user)
+
+
+def _always(row) -> bool:
+    return True
 
 
 def _follow(row, path: str) -> str:

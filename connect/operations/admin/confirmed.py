@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
@@ -17,6 +18,19 @@ from connect.operations import links
 
 class Declined(Exception):
     """The action cannot be done now; its words are for the operator."""
+
+
+def shown_when(applies: Callable[[Any], bool]) -> Callable:
+    """Offer an action of a row's page only where `applies(row)`. It goes outside of the other decorators.
+
+    This is for eyes: whoever presses a button of a page that has grown old is told by the action itself.
+    """
+
+    def decorate(act: Callable) -> Callable:
+        act.applies = applies
+        return act
+
+    return decorate
 
 
 def confirmed(**how) -> Callable:

@@ -9,7 +9,7 @@ from connect.operations import labels, links
 from connect.operations.actors import staff_actor
 from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
-from connect.operations.admin.confirmed import confirmed
+from connect.operations.admin.confirmed import confirmed, shown_when
 from connect.operations.admin.flows import attempts_table
 from connect.operations.admin.patients import pulls_table
 from connect.operations.admin.words import explain_failure
@@ -87,6 +87,7 @@ class ConnectionAdmin(OperationsAdmin):
     def flow(self, connection):
         return links.to("patientflows.patientflow", connection.patient_flow_id)
 
+    @shown_when(lambda connection: connection.is_active)
     @confirmed(
         title="Pull now", description="Records are fetched at once, beside the schedule. If a pull is open already, it goes on.",
         permission="run_pulls", icon="cloud_download", submit="Pull",
@@ -95,6 +96,7 @@ class ConnectionAdmin(OperationsAdmin):
         pull = pull_now(connection=connection, by=staff_actor(request))
         return f"{pull.pk} is queued."
 
+    @shown_when(lambda connection: connection.is_active and connection.renewable is not False)
     @confirmed(
         title="Refresh now", description="The access token is renewed at once, ahead of its time.", permission="end_access",
         icon="autorenew", submit="Refresh",
@@ -103,6 +105,7 @@ class ConnectionAdmin(OperationsAdmin):
         portal_actions.refresh_now(connection=connection, by=staff_actor(request))
         return "The refresh is due now; this page shows what comes of it."
 
+    @shown_when(lambda connection: connection.status != Connection.Status.DISCONNECTED)
     @confirmed(
         title="Disconnect", description="Pulls stop, the tokens are forgotten and revoked at the portal. Records stay. "
         "Only the patient can connect again.", permission="end_access", icon="link_off",

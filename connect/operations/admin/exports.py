@@ -11,7 +11,7 @@ from connect.operations import labels, links
 from connect.operations.actors import staff_actor
 from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
-from connect.operations.admin.confirmed import confirmed
+from connect.operations.admin.confirmed import confirmed, shown_when
 from connect.organizations.models import Environment, Tenant
 from pulls.exports import actions
 from pulls.exports.models import Destination, Export, ExportFile
@@ -104,6 +104,7 @@ class DestinationAdmin(OperationsAdmin):
     def credentials_kept(self, destination):
         return labels.badge("kept", "success") if destination.sealed_credentials else "–"
 
+    @shown_when(lambda destination: destination.enabled)
     @confirmed(
         title="Run now", description="An export starts at once.", permission="run_exports", icon="play_arrow",
         form=ModeForm, submit="Run",
@@ -120,6 +121,7 @@ class DestinationAdmin(OperationsAdmin):
         actions.test_destination(destination=destination, by=staff_actor(request))
         return "It can be written to."
 
+    @shown_when(lambda destination: not destination.enabled)
     @confirmed(
         title="Enable", description="It catches up from where it was.", permission="manage_exports", icon="toggle_on",
         submit="Enable",
@@ -128,6 +130,7 @@ class DestinationAdmin(OperationsAdmin):
         actions.enable_destination(destination=destination, by=staff_actor(request))
         return f"{destination.name} is enabled."
 
+    @shown_when(lambda destination: destination.enabled)
     @confirmed(
         title="Disable", description="No new run begins; one under way ends. What is there stays there.",
         permission="manage_exports", icon="toggle_off", variant=ActionVariant.DANGER, submit="Disable",
@@ -192,12 +195,16 @@ class ExportAdmin(OperationsAdmin):
     def state(self, export):
         return labels.badge(export.status)
 
+    @shown_when(lambda export: export.status == Export.Status.FAILED)
     @confirmed(
         title="Retry", description="Another run goes on from what the destination has.", permission="run_exports",
         icon="replay", submit="Retry",
     )  # fmt: skip
     def retry(self, request, export, form):
         return f"{actions.retry_export(export=export, by=staff_actor(request)).pk} is queued."
+
+    def is_moving(self, export) -> bool:
+        return export.status in Export.OPEN
 
     def panels(self, request, export):
         shown = []

@@ -8,7 +8,7 @@ from connect.operations import labels, links
 from connect.operations.actors import staff_actor
 from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
-from connect.operations.admin.confirmed import confirmed
+from connect.operations.admin.confirmed import confirmed, shown_when
 from connect.operations.admin.words import explain_failure
 from patientflows import actions
 from patientflows.models import Attempt, PatientFlow, Step
@@ -53,6 +53,7 @@ class PatientFlowAdmin(OperationsAdmin):
     def mode(self, flow):
         return f"Direct: {flow.source.name}" if flow.source_id else "Picker"
 
+    @shown_when(lambda flow: flow.is_open)
     @confirmed(
         title="End this link", description="It cannot be opened any more. Who is at a portal for it comes back to a page "
         "that says so.", permission="expire_flows", icon="link_off", variant=ActionVariant.DANGER, submit="End the link",

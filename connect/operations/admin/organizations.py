@@ -22,7 +22,7 @@ from connect.operations import labels, links
 from connect.operations.actors import staff_actor
 from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
-from connect.operations.admin.confirmed import confirmed, secret_once
+from connect.operations.admin.confirmed import confirmed, secret_once, shown_when
 from connect.operations.admin.exports import NewDestinationForm, add_destination
 from connect.organizations import actions
 from connect.organizations.models import SCOPES, ApiKey, Environment, Organization
@@ -201,6 +201,7 @@ class ApiKeyAdmin(OperationsAdmin):
     def state(self, key):
         return key_state(key)
 
+    @shown_when(lambda key: key.revoked_at is None and not key.is_expired)
     @confirmed(
         title="Rotate this key", description="A new key of the same name and scopes is shown once, in this window. The old "
         "one goes on working for the time you choose.", permission="manage_keys", icon="autorenew", form=RotateKeyForm,
@@ -211,6 +212,7 @@ class ApiKeyAdmin(OperationsAdmin):
         fresh, secret = actions.rotate_key(key=key, overlap=overlap, by=staff_actor(request))
         return secret_once(request, secret, f"API key “{fresh.name}”", self.page_of(fresh))
 
+    @shown_when(lambda key: key.revoked_at is None)
     @confirmed(
         title="Revoke this key", description="Requests with it are refused from the next one on. This cannot be undone.",
         permission="manage_keys", icon="block", variant=ActionVariant.DANGER, submit="Revoke",

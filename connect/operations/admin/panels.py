@@ -9,14 +9,13 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Table:
-    """A title, columns and rows of cells; `more` leads to the whole list. `live` is polled while it is not empty."""
+    """A title, columns and rows of cells; `more` leads to the whole list."""
 
     title: str
     headers: Sequence[str]
     rows: Sequence[Sequence]
     more: str = ""
     empty: str = "Nothing yet."
-    live: str = ""
     note: str = ""
 
     kind = "table"
@@ -55,6 +54,17 @@ class Advice:
     tone: str = "warning"
 
     kind = "advice"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values, side by side."""
+
+    title: str
+    facts: Sequence[tuple[str, object]]
+    note: str = ""
+
+    kind = "facts"
 
 
 @dataclass(frozen=True)

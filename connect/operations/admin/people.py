@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from connect.operations import labels, roles
 from connect.operations.admin.base import OperationsAdmin
-from connect.operations.admin.confirmed import Declined, confirmed
+from connect.operations.admin.confirmed import Declined, confirmed, shown_when
 from connect.operations.tenancy import organizations_of, sees_everything
 from connect.organizations.models import Membership
 
@@ -137,6 +137,7 @@ class UserAdmin(OperationsAdmin, DjangoUserAdmin):
         on = any(device.confirmed for device in user.authenticator_set.all()) if user.pk else False
         return labels.badge("on", "success") if on else labels.badge("off", "")
 
+    @shown_when(lambda user: user.authenticator_set.exists())
     @confirmed(
         title="Reset two-step sign-in", description="For somebody who lost their phone: their authenticator and recovery "
         "codes are forgotten, and they sign in with the password alone until they set it up again.",

@@ -17,7 +17,7 @@ from connect.operations import labels, links
 from connect.operations.actors import staff_actor
 from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
-from connect.operations.admin.confirmed import Declined, confirmed
+from connect.operations.admin.confirmed import Declined, confirmed, shown_when
 from connect.operations.tenancy import narrow
 from patientflows.models import Attempt
 from portals import actions
@@ -136,6 +136,7 @@ class SourceAdmin(OperationsAdmin):
             raise Declined(f"{source.name}: {found.text}")
         return f"{source.name} answers, and offers what we need."
 
+    @shown_when(lambda source: not source.is_paused)
     @confirmed(
         title="Pause this portal", description="No patient is sent there and no token is refreshed until then; pulls wait. "
         "For a maintenance the portal announced, or a fault of ours.", permission="pause_portals", icon="pause",
@@ -146,6 +147,7 @@ class SourceAdmin(OperationsAdmin):
         actions.pause_portal(source=source, by=staff_actor(request), reason="paused_by_staff", until=until)
         return f"{source.name} is paused for {PAUSES[form.cleaned_data['hours']]}."
 
+    @shown_when(lambda source: source.is_paused)
     @confirmed(
         title="Resume", description="Calls to this portal are made again; what was put off comes at once.",
         permission="pause_portals", icon="play_arrow", submit="Resume",
@@ -156,6 +158,7 @@ class SourceAdmin(OperationsAdmin):
         actions.resume_portal(source=source, by=staff_actor(request))
         return f"{source.name} is called again."
 
+    @shown_when(lambda source: source.withdrawn_at is None)
     @confirmed(
         title="Withdraw", description="Patients are not offered it any more; connections to it go on working. The next "
         "import of its directory does not bring it back.", permission="import_directories", icon="visibility_off",

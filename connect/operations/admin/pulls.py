@@ -1,23 +1,27 @@
-"""Pulls, with every search's progress moving while one runs."""
-
-import json
+"""Pulls, whose page moves as a whole while one runs."""
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote
 from django.http import Http404, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
-from django.urls import path, reverse
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from connect.errors import ResourceConflict
 from connect.operations import labels, links
 from connect.operations.actors import staff_actor
-from connect.operations.admin import filters, panels
+from connect.operations.admin import filters, pull_story
 from connect.operations.admin.base import OperationsAdmin
-from connect.operations.admin.confirmed import Declined, confirmed
-from pulls.actions import cancel_pull, queue_pull
-from pulls.models import Exchange, Pull, Search
+from connect.operations.admin.confirmed import Declined, confirmed, shown_when
+from pulls.actions import cancel_pull, queue_pull, retry_failed_types
+from pulls.models import Exchange, Pull
+from pulls.retries import SETTLED, lacks_something
+
+# What changes while it runs is told above the fields then, where it moves.
+MOVING = ("status", "waiting_for", "error", "total", "errors", "tries", "due_at", "leased_until", "started_at",
+          "first_record_at", "finished_at", "took", "manifest_sha256")  # fmt: skip
+
+
+def may_ask_again(pull: Pull) -> bool:
+    """Whether it is over and its connection still has access."""
+    return not pull.is_open and pull.connection.is_active
 
 
 @admin.register(Pull)
@@ -36,12 +40,16 @@ class PullAdmin(OperationsAdmin):
     )  # fmt: skip
     list_select_related = ("patient", "connection__source", "organization")
     fields = (
-        "id", "status", "patient", "connection", "portal_link", "organization", "environment", "trigger", "waiting_for",
-        "error", "total", "errors", "tries", "due_at", "leased_until", "created_at", "started_at", "first_record_at",
-        "finished_at", "took", "manifest_sha256",
+        "id", "status", "patient", "connection", "portal_link", "organization", "environment", "trigger", "retry_of",
+        "waiting_for", "error", "total", "errors", "tries", "due_at", "leased_until", "created_at", "started_at",
+        "first_record_at", "finished_at", "took", "manifest_sha256",
     )  # fmt: skip
     readonly_fields = ("portal_link", "took")
-    actions_detail = ("retry", "cancel", "exchange")
+    actions_detail = ("retry_failed", "retry", "cancel", "exchange")
+
+    def get_fields(self, request, obj=None):
+        is_open = obj is not None and obj.is_open
+        return tuple(name for name in self.fields if not is_open or name not in MOVING)
 
     @display(description="Portal")
     def portal(self, pull):
@@ -59,9 +67,19 @@ class PullAdmin(OperationsAdmin):
     def took(self, pull):
         return labels.duration(pull.duration_ms)
 
+    @shown_when(lambda pull: pull.status in SETTLED and pull.connection.is_active and lacks_something(pull))
     @confirmed(
-        title="Retry", description="A new pull of the same connection, now. What has not changed is skipped.",
-        permission="run_pulls", icon="replay", submit="Retry",
+        title="Retry what failed", description="A new pull asks only for the types, documents and references that this "
+        "one could not have. For all else this one goes on vouching.", permission="run_pulls", icon="replay",
+        submit="Retry them",
+    )  # fmt: skip
+    def retry_failed(self, request, pull, form):
+        return f"{retry_failed_types(pull=pull, by=staff_actor(request)).pk} is queued."
+
+    @shown_when(may_ask_again)
+    @confirmed(
+        title="Retry everything", description="A new pull of the same connection, now. What has not changed is skipped.",
+        permission="run_pulls", icon="restart_alt", submit="Retry",
     )  # fmt: skip
     def retry(self, request, pull, form):
         if pull.is_open:
@@ -69,17 +87,16 @@ class PullAdmin(OperationsAdmin):
         again = queue_pull(connection=pull.connection, trigger=Pull.Trigger.RETRY, by=staff_actor(request))
         return f"{again.pk} is queued."
 
+    @shown_when(lambda pull: pull.is_open)
     @confirmed(
         title="Cancel", description="It stops after the page it is at. What is stored stays; the schedule goes on.",
         permission="run_pulls", icon="cancel", variant=ActionVariant.DANGER, submit="Cancel the pull",
     )  # fmt: skip
     def cancel(self, request, pull, form):
-        try:
-            cancel_pull(pull=pull, by=staff_actor(request))
-        except ResourceConflict:
-            raise Declined("This pull has ended already.") from None
+        cancel_pull(pull=pull, by=staff_actor(request))
         return "The pull is canceled."
 
+    @shown_when(lambda pull: Exchange.objects.filter(pull=pull).exists())
     @action(description="Exchange", icon="download", permissions=["run_pulls"], url_path="exchange")
     def exchange(self, request, object_id):
         """What was asked and answered, every value replaced, as a file: to send on, or to play again in a test."""
@@ -95,80 +112,8 @@ class PullAdmin(OperationsAdmin):
         answer["Content-Disposition"] = f'attachment; filename="exchange-{pull.pk}.json"'
         return answer
 
-    def get_urls(self):
-        progress = self.admin_site.admin_view(self.progress)
-        return [path("<path:object_id>/progress/", progress, name="pulls_pull_progress"), *super().get_urls()]
-
-    def progress(self, request, object_id):
-        """The progress table alone, for the page to poll."""
-        pull = self.row(request, object_id)
-        if pull is None or not self.has_view_permission(request, pull):
-            raise Http404
-        return render(request, "operations/panel.html", {"panel": progress_table(pull)})
+    def is_moving(self, pull) -> bool:
+        return pull.is_open
 
     def panels(self, request, pull):
-        shown = [advice] if (advice := advise(pull)) else []
-        return [*shown, progress_table(pull), panels.Timeline("What happened", story(pull)), *answers_table(pull)]
-
-
-def progress_table(pull: Pull) -> panels.Table:
-    """Every search of the pull; polled by the page while the pull is open."""
-    searches = list(pull.searches.defer("next_url").order_by("order"))
-    return panels.Table(
-        "Progress", ("Type", "Status", "Fetched", "Stored", "Unchanged", "Unreadable", "Pages", "Why not"),
-        [(row.resource_type, labels.badge(row.status), fetched(row), row.stored, row.unchanged, row.unreadable, row.pages,
-          row.error or "–") for row in searches],
-        more=links.rows("pulls.record", pull_id=pull.pk),
-        live=reverse("admin:pulls_pull_progress", args=[quote(pull.pk)]) if pull.is_open else "",
-        empty="The plan is not made yet." if pull.is_open else "Nothing was asked for.",
-        note=f"{pull.get_status_display()}: {pull.total} new or changed, {types(pull.errors)} could not be had.",
-    )  # fmt: skip
-
-
-def answers_table(pull: Pull) -> list:
-    """What the portal answered where it did not answer well; without a word about the patient."""
-    kept = Exchange.objects.filter(pull=pull).first()
-    if kept is None:
-        return []
-    calls = [call for call in json.loads(kept.told)["calls"] if call["verdict"] != "ok"]
-    return [
-        panels.Table(
-            "What the portal answered", ("Asked for", "Status", "Meaning", "Reason", "Took"),
-            [(call["url"], call["status"] or "–", labels.badge(call["verdict"], "warning"), call["reason"],
-              labels.duration(call["elapsed_ms"])) for call in calls[: panels.SHOWN]],
-            empty="Every answer that is kept was well.",
-            note=f"{kept.calls} calls are kept; every value is replaced. “Exchange” takes them all out.",
-        )
-    ]  # fmt: skip
-
-
-def types(count: int) -> str:
-    return "1 type" if count == 1 else f"{count} types"
-
-
-def fetched(search: Search) -> str:
-    return f"{search.fetched} of {search.expected}" if search.expected is not None else str(search.fetched)
-
-
-def advise(pull: Pull) -> panels.Advice | None:
-    """What is wrong, whose it is, and the next step."""
-    if pull.status == Pull.Status.FAILED:
-        return panels.Advice(f"It failed: {pull.error or 'no reason noted'}.", "Test the portal, then retry.", "danger")
-    if pull.status == Pull.Status.PARTIAL:
-        return panels.Advice(
-            f"{types(pull.errors)} could not be had; the table says why.", "Retry once the portal is well."
-        )
-    if pull.status == Pull.Status.WAITING:
-        return panels.Advice(
-            f"It waits for: {pull.waiting_for or 'the portal'}.", "It goes on by itself when that is over.", "info"
-        )
-    return None
-
-
-def story(pull: Pull) -> list[panels.Moment]:
-    moments = [
-        (pull.created_at, f"Queued ({pull.get_trigger_display().lower()})", "info"), (pull.started_at, "Started", "info"),
-        (pull.first_record_at, "First record stored", "success"),
-        (pull.finished_at, f"Ended: {pull.get_status_display().lower()}", labels.TONES.get(pull.status, "")),
-    ]  # fmt: skip
-    return [panels.Moment(at, title, tone) for at, title, tone in moments if at]
+        return pull_story.panels_of(pull)

@@ -16,7 +16,7 @@ from connect.operations import labels, links
 from connect.operations.actors import staff_actor
 from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
-from connect.operations.admin.confirmed import confirmed, secret_once
+from connect.operations.admin.confirmed import confirmed, secret_once, shown_when
 from connect.operations.redaction import redacted
 from webhooks import actions
 from webhooks.models import Delivery, Endpoint, Event
@@ -38,6 +38,11 @@ class RotateForm(BaseDialogForm):
     overlap = forms.ChoiceField(choices=OVERLAPS.items(), initial="3600", widget=UnfoldAdminSelectWidget)
 
 
+def is_active(endpoint: Endpoint) -> bool:
+    """Whether anything is sent there."""
+    return endpoint.status == Endpoint.Status.ACTIVE
+
+
 @admin.register(Endpoint)
 class EndpointAdmin(OperationsAdmin):
     found_by = {"wh_": "pk", "http": "url", "evt_": "event_rows"}
@@ -55,6 +60,7 @@ class EndpointAdmin(OperationsAdmin):
     def state(self, endpoint):
         return labels.badge(endpoint.status)
 
+    @shown_when(lambda endpoint: not is_active(endpoint))
     @confirmed(
         title="Enable", description="New events are delivered again. Nothing old is sent by itself: recover does that.",
         permission="deliver_events", icon="play_arrow", submit="Enable",
@@ -63,6 +69,7 @@ class EndpointAdmin(OperationsAdmin):
         actions.update_endpoint(endpoint=endpoint, by=staff_actor(request), status=Endpoint.Status.ACTIVE)
         return "The endpoint is enabled."
 
+    @shown_when(is_active)
     @confirmed(
         title="Disable", description="Deliveries stop and what is pending is held.", permission="deliver_events",
         icon="pause", variant=ActionVariant.DANGER, submit="Disable",
@@ -71,6 +78,7 @@ class EndpointAdmin(OperationsAdmin):
         actions.update_endpoint(endpoint=endpoint, by=staff_actor(request), status=Endpoint.Status.DISABLED)
         return "The endpoint is disabled."
 
+    @shown_when(is_active)
     @confirmed(
         title="Recover", description="Queues what was never delivered, held and given-up events included.",
         permission="deliver_events", icon="restore", form=RecoverForm, submit="Queue them",
@@ -80,6 +88,7 @@ class EndpointAdmin(OperationsAdmin):
         count = actions.recover(endpoint=endpoint, since=since, by=staff_actor(request))
         return f"{count} events are queued."
 
+    @shown_when(is_active)
     @confirmed(
         title="Send a test event", description="A signed webhook_endpoint.test event goes to this endpoint.",
         permission="deliver_events", icon="science", submit="Send",
@@ -205,6 +214,7 @@ class EventAdmin(OperationsAdmin):
         )
         return format_html("<pre class='whitespace-pre-wrap text-xs'>{}</pre>", shown)
 
+    @shown_when(lambda event: Endpoint.objects.filter(pk=event.endpoint_id, status=Endpoint.Status.ACTIVE).exists())
     @confirmed(
         title="Redeliver", description="The event is sent again under the same id, whatever became of it.",
         permission="deliver_events", icon="replay", submit="Send again",
