@@ -14,7 +14,7 @@ from connect.errors import ExpiredApiKey, InvalidApiKey
 from connect.operations import links
 from connect.organizations.authentication import find_key
 from connect.organizations.models import ApiKey
-from portals.models import Connection, SigningKey
+from portals.models import Connection, Registration, SigningKey
 from pulls.actions import cancel
 from pulls.models import Pull
 from webhooks.models import Endpoint, Event
@@ -277,6 +277,20 @@ class TestPortals:
         world.source.refresh_from_db()
         assert (world.source.overrides, world.source.rate_limit_group) == ({"page_size": 20}, "epic-cloud")
         assert last_entry().detail == {"fields": ["overrides", "rate_limit_group"]}
+
+    def test_a_registrations_id_is_chosen_once_since_its_redirect_uri_ends_in_it(self, world, administrator):
+        page = reverse("admin:portals_registration_add")
+        assert "Choose it before you register" in administrator.get(page).content.decode()
+        fields = {"environment": "sandbox", "vendor": "epic", "client_id": "from-epic", "method": "public",
+                  "algorithm": "RS384"}  # fmt: skip
+        assert "part of a URL" in administrator.post(page, fields | {"id": "epic/production"}).content.decode()
+        administrator.post(page, fields | {"id": "epic-production"})
+        kept = Registration.objects.get(pk="epic-production")
+        page = links.page("portals.registration", kept.pk)
+        assert "/oauth/callback/epic-production" in administrator.get(page).content.decode()
+        administrator.post(page, fields | {"id": "other", "client_id": "newer"})
+        kept.refresh_from_db()
+        assert (kept.client_id, Registration.objects.filter(pk="other").exists()) == ("newer", False)
 
     def test_a_registrations_secret_goes_in_and_never_comes_out(self, world, administrator):
         page = links.page("portals.registration", world.registration.pk)

@@ -2,11 +2,13 @@
 
 from django import forms
 from django.contrib import admin
+from django.core.validators import RegexValidator
 from django.db.models import Q
 from unfold.decorators import display
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminPasswordWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
+from connect import ids
 from connect.operations import labels
 from connect.operations.actors import staff_actor
 from connect.operations.admin import filters
@@ -16,12 +18,23 @@ from connect.operations.tenancy import organizations_of
 from portals import keys, registrations
 from portals.models import Registration, SigningKey
 
+OF_A_KEPT_ONE = ("callback", "created_at", "secret")
 NEEDS_SECRET = (Registration.Method.CLIENT_SECRET_BASIC, Registration.Method.CLIENT_SECRET_POST)
 
 
-class RegistrationForm(forms.ModelForm):
-    """A secret goes in and never comes out."""
+ID_OF_A_REGISTRATION = RegexValidator(
+    r"^[A-Za-z0-9_-]+\Z", "Letters, digits, hyphens and underscores: it is part of a URL."
+)
 
+
+class RegistrationForm(forms.ModelForm):
+    """A secret goes in and never comes out. The id is chosen once: portals ask for the redirect URI that ends in it."""
+
+    id = forms.CharField(
+        max_length=60, initial=ids.new_registration_id, validators=[ID_OF_A_REGISTRATION], widget=UnfoldAdminTextInputWidget(),
+        help_text="Last part of the redirect URI, /oauth/callback/{id}. Choose it before you register, such as "
+        "epic-production: the portal asks for that URI. It cannot be changed later.",
+    )  # fmt: skip
     new_secret = forms.CharField(
         required=False, label="Client secret", strip=True, max_length=500,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
@@ -31,7 +44,7 @@ class RegistrationForm(forms.ModelForm):
     class Meta:
         model = Registration
         fields = (
-            "environment", "vendor", "source", "organization", "client_id", "method", "algorithm", "redirect_uri", "scopes",
+            "id", "environment", "vendor", "source", "organization", "client_id", "method", "algorithm", "redirect_uri", "scopes",
             "programme",
         )  # fmt: skip
 
@@ -77,15 +90,24 @@ class RegistrationAdmin(OperationsAdmin):
         seen = organizations_of(request.user)
         return rows if seen is None else rows.filter(Q(organization=None) | Q(organization__in=seen))
 
+    def get_readonly_fields(self, request, obj=None):
+        shown = super().get_readonly_fields(request, obj)
+        return shown if obj else [name for name in shown if name != "id"]
+
     def get_fieldsets(self, request, obj=None):
         shown = super().get_fieldsets(request, obj)
+        if obj is None:
+            return [
+                (title, {"fields": [name for name in each["fields"] if name not in OF_A_KEPT_ONE]})
+                for title, each in shown
+            ]
         if self.has_change_permission(request, obj):
             return shown
         *others, (title, rest) = shown
         return [*others, (title, {"fields": tuple(name for name in rest["fields"] if name != "new_secret")})]
 
     def _found(self, request, term):
-        return super()._found(request, term) | Q(client_id=term) | Q(vendor__iexact=term)
+        return super()._found(request, term) | Q(pk=term) | Q(client_id=term) | Q(vendor__iexact=term)
 
     def save_model(self, request, obj, form, change):
         if form.cleaned_data["new_secret"]:
