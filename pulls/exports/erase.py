@@ -66,6 +66,7 @@ def _erase_from(file: ExportFile, patient_ref: str) -> None:
     if not path.exists() or (file.next_sha256 and sha256_of(path) == file.next_sha256):
         _note(file, patient_ref, path)
         return
+    _store(file.export).forget_drafts(file.path)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as draft:
         _copy_without(file, patient_ref, path, draft)
     try:

@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,6 +40,12 @@ class FolderStore:
         with self._errors():
             (self.root / path).unlink(missing_ok=True)
 
+    def forget_drafts(self, path: str) -> None:
+        """Delete what a worker that was killed left beside `path`: it holds records, and no erasure would find it."""
+        target = self.root / path
+        for draft in target.parent.glob(f".{escape(target.name)}.*"):
+            draft.unlink(missing_ok=True)
+
     def path(self, path: str) -> Path:
         return self.root / path
 
@@ -50,6 +57,7 @@ class FolderStore:
     def _copy(self, path: str, file: BinaryIO) -> None:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self.forget_drafts(path)
         draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
             with open(draft, "wb") as copy:

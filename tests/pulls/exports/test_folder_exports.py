@@ -245,6 +245,22 @@ def test_an_erasure_that_was_killed_is_finished(api, monkeypatch, exports_dir, a
     assert [path.name for path in (exports_dir / "lake" / run.folder).iterdir() if path.name.startswith(".")] == []
 
 
+def test_what_a_killed_worker_left_beside_a_file_is_gone_with_the_next_that_writes_it(
+    api, exports_dir, add_folder, pulled, export
+):
+    """kill -9 between writing and renaming: no `finally` runs, and the draft holds records."""
+    pulled("of the first")
+    add_folder(compress=False)
+    run = export()
+    folder = exports_dir / "lake" / run.folder
+    drafts = [folder / f".{name}.0badc0de" for name in ("Observation-1.ndjson", "Patient-1.ndjson", "manifest.json")]
+    for draft in drafts:
+        draft.write_bytes(b"of the first")
+    api.delete("/patients/p-1")
+    export()
+    assert [draft.name for draft in drafts if draft.exists()] == []
+
+
 def _dies(*args, **kwargs):
     raise SystemExit
 
