@@ -16,6 +16,8 @@ from pulls.models import PortalBudget, Pull
 
 CIRCUIT_FAILURES = 10
 CIRCUIT_WAIT = timedelta(seconds=60)
+UNTOLD_WAIT_SECONDS = 2.0
+SHORTEST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 3600
 
 
@@ -42,7 +44,8 @@ def slow_down(key: str, seconds: float | None) -> PortalBudget:
     Calls that were under way together are told together: they halve once.
     """
     now = timezone.now()
-    until = now + timedelta(seconds=min(max(seconds or 2, 0.5), LONGEST_WAIT_SECONDS))
+    wait = UNTOLD_WAIT_SECONDS if seconds is None else max(seconds, SHORTEST_WAIT_SECONDS)
+    until = now + timedelta(seconds=min(wait, LONGEST_WAIT_SECONDS))
     is_new = Q(not_before=None) | Q(not_before__lte=now)
     _change(key, is_new, concurrency=Greatest(F("concurrency") / 2, 1), not_before=until)
     _change(key, Q(not_before__lt=until), not_before=until)

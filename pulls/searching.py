@@ -138,7 +138,7 @@ class SearchTarget(Target):
         return marks | self._last(page, marks["error"])
 
     def _if_empty(self, page: FhirPage) -> dict:
-        """A page of nothing between others: whether it was lost, the total tells at the end."""
+        """A page of nothing after others: whether it was lost, the total tells at the end."""
         if page.entries or page.unreadable:
             return {}
         return {"lost_pages": [*self.search.lost_pages, {"page": self.search.pages + 1, "reason": EMPTY}]}
@@ -147,7 +147,8 @@ class SearchTarget(Target):
         """The marks of a search that has seen its last page."""
         expected = self._expected(page) or 0
         is_short = self.search.fetched + page.matches + self.search.unreadable + len(page.unreadable) < expected
-        lost = [each for each in self.search.lost_pages if is_short or each["reason"] != EMPTY]
+        seen = self._if_empty(page).get("lost_pages", self.search.lost_pages) if self.search.pages else []
+        lost = [each for each in seen if is_short or each["reason"] != EMPTY]
         if lost or error:
             return {"status": Search.Status.PARTIAL, "error": error or "pages_lost", "lost_pages": lost}
         return {"status": Search.Status.DONE, "lost_pages": lost}

@@ -42,7 +42,7 @@ def break_page(variant: Variant, grant: Grant, *, type_: str, page: int, address
     if variant.broken_pages_of == type_ and page % 2 == 0:
         raise Refusal(500, "exception", f"Page {page} of this search cannot be had.")
     if variant.flaky and Tally.add(f"flaky:{grant.pk}:{digest(address)}") == 1:
-        raise Refusal(503, "transient", "Busy. Try again.", {"Retry-After": "1"})
+        raise Refusal(503, "transient", "Busy. Try again.", {"Retry-After": str(variant.retry_after_seconds)})
 
 
 def break_document(variant: Variant, position: int) -> None:

@@ -12,6 +12,8 @@ from portals.sandbox import conf, dates, elements
 from portals.sandbox.generate import generate
 from portals.sandbox.prepare import prepare
 
+DECODER = msgspec.json.Decoder(float_hook=str)  # a FHIR decimal may be larger than any float
+
 
 @dataclass(slots=True)
 class Resource:
@@ -109,7 +111,7 @@ class Holdings:
 
 def read(line: bytes) -> Resource:
     """A line of the prepared file, indexed."""
-    resource = msgspec.json.decode(line)
+    resource = DECODER.decode(line)
     meta = resource["meta"]
     return Resource(
         type=resource["resourceType"],

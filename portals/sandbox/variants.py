@@ -39,6 +39,7 @@ class Variant:
     rate_limit: tuple[int, int] | None = None  # requests, window in seconds; counted for each grant
     broken_pages_of: str = ""  # every second page of a search on this type is 500, always
     flaky: bool = False  # each page is 503 the first time a grant asks for it
+    retry_after_seconds: int = 1  # what those 503s say in Retry-After
     pages_loop: bool = False  # page 2 links back to page 1
     dropped_page: int = 0  # this page of every search comes back empty, its total and next link as ever
     broken_documents: int = 0  # so many of the patient's first Binaries cannot be read: 404, then 500, and so on

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -19,6 +20,7 @@ from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 
 from portals.sandbox.generate import generate
+from portals.sandbox.variants import VARIANTS
 from tests.journeys.stack import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,13 +28,14 @@ START_SECONDS = 60
 
 
 class Sandbox:
-    """A running sandbox. `fhir(slug)` is the FHIR base of a variant."""
+    """A running sandbox. `fhir(slug)` is the FHIR base of a variant. `hurried`: its portals let nobody wait for long."""
 
-    def __init__(self, folder: Path, *, bundles: str = "", huge: int = 20_000):
+    def __init__(self, folder: Path, *, bundles: str = "", huge: int = 20_000, hurried: bool = False):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         environment = os.environ | {
             "SANDBOX_DATA_DIR": str(folder), "SANDBOX_BUNDLES": bundles, "SANDBOX_HUGE_RESOURCES": str(huge),
+            "SANDBOX_HURRIED": "1" if hurried else "",
         }  # fmt: skip
         if not bundles:
             _bring_patients(folder)
@@ -86,6 +89,17 @@ class _Handler(WSGIRequestHandler):
         """Quiet."""
 
 
+def hurry() -> None:
+    """The same faults with shorter waits; access that was short ends in the middle of a pull."""
+    shorter = {
+        "slow": {"delay_seconds": 0.05}, "rate-limited": {"rate_limit": (30, 1)}, "outage": {"outage_seconds": 1},
+        "flaky": {"retry_after_seconds": 0}, "short-access": {"access_seconds": 2},
+        "rotating-refresh": {"access_seconds": 2},
+    }  # fmt: skip
+    for slug, changed in shorter.items():
+        VARIANTS[slug] = replace(VARIANTS[slug], **changed)
+
+
 def serve(port: int) -> None:
     folder = Path(os.environ["SANDBOX_DATA_DIR"])
     settings.configure(
@@ -105,6 +119,8 @@ def serve(port: int) -> None:
         }],
     )  # fmt: skip
     application = get_wsgi_application()
+    if os.environ["SANDBOX_HURRIED"]:
+        hurry()
     call_command("migrate", verbosity=0)
     call_command("sandbox_data", verbosity=0)
     make_server("127.0.0.1", port, application, _Server, _Handler).serve_forever(0.05)

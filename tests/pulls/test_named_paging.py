@@ -206,6 +206,20 @@ def test_a_page_that_cannot_be_had_does_not_cost_those_after_it(api, portal, con
     assert {"Observation/o-1", "Observation/o-3"} < records_of(api).keys()
 
 
+def test_an_empty_last_page_is_lost_where_the_total_says_so(portal, connected, pull):
+    def answer(request):
+        if "page" in request.parameters:
+            return fhir(bundle(total=2))
+        return fhir(bundle(observation("o-1"), total=2, following=f"{portal.base}/Observation?page=2"))
+
+    portal.on("/fhir/Observation", answer)
+    done = pull(connected())
+    search = done.searches.get(resource_type="Observation")
+    assert (done.status, search.status, search.lost_pages) == (
+        "partial", "partial", [{"page": 2, "reason": "empty"}],
+    )  # fmt: skip
+
+
 def test_an_empty_page_in_the_middle_is_lost_only_where_the_total_says_so(portal, connected, pull):
     portal.pages("Observation", [observation("o-1")], [], [observation("o-3")])
     done = pull(connected())
