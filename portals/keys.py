@@ -40,20 +40,26 @@ def published_key_set() -> dict:
 
 
 @transaction.atomic
-def rotate(*, by: Actor, lead: timedelta = LEAD, overlap: timedelta = OVERLAP) -> list[SigningKey]:
-    """A new key an algorithm, which signs after `lead`; those it follows are retired `overlap` later.
+def rotate(*, by: Actor, leaked: bool = False) -> list[SigningKey]:
+    """A new key an algorithm, which signs when every portal has had time to read it; those it follows are retired when
+    nothing they signed can be on its way. Without any key before, the new one signs at once.
 
-    Without any key before, the new one signs at once. A lead below the key set's max-age is for a key that leaked.
+    `leaked`: the new ones sign at once, and every older one is published no more. Portals that keep our key set for its
+    max-age refuse us until they read it again.
     """
     now = timezone.now()
+    lead, overlap = (timedelta(0), timedelta(0)) if leaked else (LEAD, OVERLAP)
     made = []
     for algorithm in ALGORITHMS:
-        earlier = list(SigningKey.objects.filter(algorithm=algorithm, retired_at=None))
+        earlier = list(SigningKey.objects.published(now).filter(algorithm=algorithm))
         signs_from = now + lead if earlier else now
         for key in earlier:
-            key.retire(signs_from + overlap)
+            if leaked or key.retired_at is None:
+                key.retire(signs_from + overlap)
         made.append(_new_key(algorithm, signs_from))
-    record(action="signing_keys.rotated", by=by, object_type="signing_key", kids=[key.kid for key in made])
+    record(
+        action="signing_keys.rotated", by=by, object_type="signing_key", kids=[key.kid for key in made], leaked=leaked
+    )
     return made
 
 

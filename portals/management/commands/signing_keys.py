@@ -1,7 +1,5 @@
 """`manage.py signing_keys rotate`: new keys now, which sign when every portal has had time to read them."""
 
-from datetime import timedelta
-
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
@@ -15,12 +13,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("what", choices=["list", "rotate"])
-        parser.add_argument("--lead-hours", type=float, default=keys.LEAD.total_seconds() / 3600,
-                            help="How long a new key is published before it signs; 0 for a key that leaked.")  # fmt: skip
+        parser.add_argument("--leaked", action="store_true",
+                            help="New keys sign at once, and the old ones are published no more.")  # fmt: skip
 
-    def handle(self, *, what, lead_hours, **options):
+    def handle(self, *, what, leaked, **options):
         if what == "rotate":
-            keys.rotate(by=SYSTEM, lead=timedelta(hours=lead_hours))
+            keys.rotate(by=SYSTEM, leaked=leaked)
         now = timezone.now()
         for key in SigningKey.objects.published(now):
             role = "signs" if key.signs_from <= now else f"signs from {key.signs_from:%Y-%m-%d %H:%M}Z"

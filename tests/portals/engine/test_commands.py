@@ -111,7 +111,9 @@ def test_endpoints_are_followed_once_they_are_known(world, capsys):
     assert "connections that follow: 1" in run(capsys, "follow_endpoints", source.pk, "--environment", "sandbox")
 
 
-def test_rotation_for_a_leaked_key_signs_at_once(db):
+def test_after_a_leak_the_new_keys_sign_at_once_and_nobody_can_use_the_old(db, capsys):
     keys.rotate(by=SYSTEM)
-    (fresh, *_) = (key for key in keys.rotate(by=SYSTEM, lead=timedelta(0)) if key.algorithm == "RS384")
-    assert keys.signing_key("RS384").kid == fresh.kid
+    keys.rotate(by=SYSTEM)
+    run(capsys, "signing_keys", "rotate", "--leaked")
+    published = {key["kid"] for key in keys.published_key_set()["keys"]}
+    assert published == {keys.signing_key(algorithm).kid for algorithm in ("RS384", "ES384")}
