@@ -11,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connect import ids
@@ -18,6 +19,8 @@ from connect.audit import append_only
 from connect.audit.models import Entry
 from connect.operations.heartbeats import BEAT, answer, note, queues
 from connect.operations.verify import CHECKS, verify
+from connect.operations.verify import pulls as verify_pulls
+from connect.operations.verify import secrets as verify_secrets
 from patientflows.models import Attempt
 from portals.models import Revocation, Source
 from pulls.models import RecordHead, Search
@@ -174,3 +177,18 @@ def test_one_check_can_be_asked_for_in_json(world):
 def test_an_unknown_check_is_refused(db):
     with pytest.raises(CommandError, match="No such check"):
         call_command("verify", "nonsense")
+
+
+@pytest.mark.parametrize("name", ["plain-secrets", "sealed", "manifests-unchanged", "records-open"])
+def test_whole_tables_are_walked_a_chunk_at_a_time_and_to_their_end(world, monkeypatch, name):
+    second = make_world(world.patient.organization, "production")
+    for module in (verify_secrets, verify_pulls):
+        monkeypatch.setattr(module, "CHUNK", 1)
+    monkeypatch.setattr(verify_pulls, "LARGE", 1)
+    DAMAGE[name](world)
+    DAMAGE[name](second)
+    with CaptureQueriesContext(database) as queries:
+        (finding,) = verify([name])
+    assert finding.count == 2
+    read = [query["sql"] for query in queries if "SELECT" in query["sql"]]
+    assert [sql for sql in read if "LIMIT" not in sql and " = " not in sql and " IN (" not in sql] == []

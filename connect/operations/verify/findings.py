@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -56,6 +57,18 @@ def _names(found: QuerySet | Iterable[str]) -> Iterator[str]:
             yield f"{label} {pk}"
     else:
         yield from found
+
+
+def walk(rows: QuerySet, *, chunk: int, key: Callable = attrgetter("pk")) -> Iterator:
+    """Every row in order of its primary key, `chunk` a statement; `key` tells a row's.
+
+    However large the table: neither this process nor the database holds more than a chunk, and no statement reaches
+    DATABASE_STATEMENT_TIMEOUT_MS.
+    """
+    rows, last = rows.order_by("pk"), None
+    while batch := list((rows if last is None else rows.filter(pk__gt=last))[:chunk]):
+        yield from batch
+        last = key(batch[-1])
 
 
 def overdue() -> datetime:

@@ -6,14 +6,16 @@ from django.conf import settings
 from django.db.models import F, Max, Q, QuerySet
 
 from connect.crypto import CannotOpen
-from connect.operations.verify.findings import Check, overdue
+from connect.operations.verify.findings import Check, overdue, walk
+from connect.organizations.models import Patient
 from pulls import manifest
 from pulls.models import Pull, Record
 from pulls.read import open_body
 from pulls.records import data_key
 
 SETTLED = (Pull.Status.COMPLETED, Pull.Status.PARTIAL, Pull.Status.FAILED)
-CHUNK = 500
+CHUNK = 200
+LARGE = 256 * 1024
 
 
 def without_manifest() -> QuerySet:
@@ -23,7 +25,7 @@ def without_manifest() -> QuerySet:
 def changed_manifests() -> Iterator[str]:
     """Manifests that are not the text whose SHA-256 was told."""
     settled = Pull.objects.filter(status__in=SETTLED).exclude(manifest=None)
-    for pull in settled.only("pk", "manifest", "manifest_sha256").iterator(chunk_size=CHUNK):
+    for pull in walk(settled.only("pk", "manifest", "manifest_sha256"), chunk=CHUNK):
         try:
             if manifest.sha256(pull.manifest) != pull.manifest_sha256:
                 yield f"pull {pull.pk}"
@@ -57,19 +59,25 @@ def records_of_another_patient() -> QuerySet:
 
 def unreadable_records() -> Iterator[str]:
     """The latest records of every patient, some of each, opened with the patient's key."""
-    patient, key, left = None, b"", 0
-    rows = Record.objects.select_related("patient").order_by("patient_id", "-position")
-    for record in rows.iterator(chunk_size=CHUNK):
-        if record.patient_id != patient:
-            patient, key, left = record.patient_id, _key(record), settings.VERIFY_RECORDS_A_PATIENT
-        if left and not _opens(key, record):
-            yield f"record {record.pk}"
-        left = max(0, left - 1)
+    for patient in walk(Patient.objects.only("pk"), chunk=CHUNK):
+        key = _key(patient)
+        for record in _latest(patient):
+            if not _opens(key, record):
+                yield f"record {record.pk}"
 
 
-def _key(record: Record) -> bytes:
+def _latest(patient: Patient) -> Iterator[Record]:
+    """Small ones in one statement, each large one by itself: memory is bounded by one document."""
+    latest = Record.objects.filter(patient=patient).order_by("-position")
+    sizes = dict(latest.values_list("pk", "size")[: settings.VERIFY_RECORDS_A_PATIENT])
+    yield from Record.objects.filter(pk__in=[pk for pk, size in sizes.items() if size < LARGE])
+    for pk in (pk for pk, size in sizes.items() if size >= LARGE):
+        yield from Record.objects.filter(pk=pk)
+
+
+def _key(patient: Patient) -> bytes:
     try:
-        return data_key(record.patient)
+        return data_key(patient)
     except CannotOpen:
         return bytes(32)
 

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from operator import itemgetter
 
 from django.apps import apps
 from django.db import models
 
 from connect.crypto import CannotOpen, SealedField
-from connect.operations.verify.findings import Check
+from connect.operations.verify.findings import Check, walk
 from connect.resealing import sealed_columns
 
 # Whole secrets: keys of ours, signing secrets, JSON web tokens (RFC 7519), bearer headers, private keys (RFC 7468, 7517).
@@ -18,7 +19,7 @@ SECRET = re.compile(
 # What another party owns: pretend portals keep their own keys, and sessions are Django's, signed and httponly.
 FOREIGN_APPS = ("sandbox", "sessions", "admin", "auth", "contenttypes", "axes")
 TEXT = (models.CharField, models.TextField, models.JSONField)
-CHUNK = 2000
+CHUNK = 500
 
 
 def readable_columns() -> Iterator[tuple[type[models.Model], list[str]]]:
@@ -33,7 +34,7 @@ def readable_columns() -> Iterator[tuple[type[models.Model], list[str]]]:
 def plain_secrets() -> Iterator[str]:
     """Columns whose text looks like a secret."""
     for model, names in readable_columns():
-        for pk, *values in model._base_manager.values_list("pk", *names).iterator(chunk_size=CHUNK):
+        for pk, *values in walk(model._base_manager.values_list("pk", *names), chunk=CHUNK, key=itemgetter(0)):
             for name, value in zip(names, values, strict=True):
                 if value and SECRET.search(value if isinstance(value, str) else str(value).replace("'", '"')):
                     yield f"{model._meta.model_name} {pk}: {name}"
@@ -43,7 +44,7 @@ def unopenable() -> Iterator[str]:
     """Sealed values that no key opens, and values in sealed columns that are not sealed."""
     for model, field in sealed_columns():
         rows = model._base_manager.exclude(**{field.name: None}).only("pk", field.name)
-        for row in rows.iterator(chunk_size=CHUNK):
+        for row in walk(rows, chunk=CHUNK):
             try:
                 getattr(row, field.attname)
             except (CannotOpen, IndexError, ValueError):
