@@ -1,6 +1,7 @@
 """Rotating the sealing keys without downtime: every sealed value is opened by whichever key fits and sealed by the newest.
 
-Put a fresh key first in SEALING_KEYS, restart, run `manage.py reseal`, and take the old key out when it is done.
+Add a fresh key to SEALING_KEYS behind, restart, put it first, restart, run `manage.py reseal`, and take the old key out when
+it is done: docs/operations/keys.md.
 """
 
 from collections.abc import Iterator

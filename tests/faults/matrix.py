@@ -124,8 +124,12 @@ def two_beats(installation: Installation, chance: random.Random) -> None:
 def two_releases(installation: Installation, chance: random.Random) -> None:
     """A rolling deploy: the new workers start and serve before the old ones are asked to stop."""
     time.sleep(chance.uniform(0.2, 1))
+    restart_one_after_the_other(installation)
+
+
+def restart_one_after_the_other(installation: Installation) -> None:
     for place, old in enumerate(list(installation.workers)):
-        new = installation.process(f"{old.name}-next", "worker")
+        new = installation.process(f"{old.name.removesuffix('-next')}-next", "worker")
         new.start()
         time.sleep(1.5)
         old.ask_to_stop()

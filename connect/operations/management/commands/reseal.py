@@ -12,9 +12,10 @@ class Command(BaseCommand):
         failures = 0
         for model, field in sealed_columns():
             name = f"{model._meta.label}.{field.name}"
+            total = model._base_manager.exclude(**{field.name: None}).count()
             looked, changed, broken = 0, 0, 0
             for looked, changed, broken in reseal(model, field):  # noqa: B007
-                self.stdout.write(f"{name}: {looked} looked at, {changed} re-sealed")
+                self.stdout.write(f"{name}: {looked} of {total} looked at, {changed} re-sealed")
             if broken:
                 self.stderr.write(f"{name}: {broken} cannot be opened with any key of SEALING_KEYS")
             failures += broken
