@@ -11,9 +11,10 @@ from connect.outbound.addresses import check_url
 from connect.outbound.client import Response, StreamedResponse, request, stream
 from connect.outbound.errors import OutboundError
 from connect.outbound.headers import retry_after_seconds
-from connect.outbound.policies import PICTURE, PORTAL, PORTAL_BINARY, PORTAL_TOKEN, PROBE, WEBHOOK, Policy
+from connect.outbound.policies import BUCKET, PICTURE, PORTAL, PORTAL_BINARY, PORTAL_TOKEN, PROBE, WEBHOOK, Policy
 
 __all__ = [
+    "BUCKET",
     "PICTURE",
     "PORTAL",
     "PORTAL_BINARY",

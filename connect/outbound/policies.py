@@ -32,6 +32,8 @@ PORTAL_BINARY = Policy("portal_binary", 5, 30, 300, 128 * MIB, redirects=5, cros
 # A token request must not meet a connection the server is just closing: "was it sent?" has to have an answer.
 PORTAL_TOKEN = Policy("portal_token", 5, 20, 30, 256 * KIB, idle_seconds=1)
 PROBE = Policy("probe", 3, 8, 12, 8 * MIB, redirects=2)
+# A load of an export is written in one call.
+BUCKET = Policy("bucket", 5, 60, 240, 8 * MIB)
 # Logos lie on hosts of their own, behind redirects.
 PICTURE = Policy("picture", 3, 8, 12, 512 * KIB, redirects=3, cross_origin_redirects=True)
 WEBHOOK = Policy("webhook", 3, 5, 5, 4 * KIB, truncate=True, idle_seconds=1)

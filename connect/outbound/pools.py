@@ -23,7 +23,7 @@ def _tell(sock: object, call: Call) -> None:
         sock.call = call
 
 
-class _DialledHTTP(HTTPConnection):
+class Dialled(HTTPConnection):
     """A urllib3 connection that connects through `dial` and tells its socket which call it serves."""
 
     rested_since = 0.0
@@ -48,14 +48,14 @@ class _DialledHTTP(HTTPConnection):
         self.has_served = True
 
 
-class _DialledHTTPS(_DialledHTTP, HTTPSConnection):
+class _DialledHTTPS(Dialled, HTTPSConnection):
     """The same over TLS; the certificate is checked against the name, whatever address was dialled."""
 
 
 class _HTTPPool(HTTPConnectionPool):
     """A pool that does not hand out a connection which has rested longer than the call's policy trusts."""
 
-    ConnectionCls = _DialledHTTP
+    ConnectionCls = Dialled
 
     def _get_conn(self, timeout=None):
         connection = super()._get_conn(timeout)

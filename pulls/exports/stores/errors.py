@@ -15,3 +15,11 @@ class StoreUnavailable(StoreError):
 
 class StoreRefused(StoreError):
     """The destination refuses: wrong credentials, no such bucket, an address that may not be called."""
+
+
+LASTING = {"tls", "address_not_allowed", "redirect", "bad_url", "insecure", "bad_header"}
+
+
+def not_called(reason: str) -> StoreError:
+    """What a fault of connect.outbound means for a destination: wait for it, or have somebody look."""
+    return StoreRefused(reason) if reason in LASTING else StoreUnavailable(reason)

@@ -5,11 +5,10 @@ import json
 from dataclasses import replace
 
 from connect import outbound
-from pulls.exports.stores.errors import StoreRefused, StoreUnavailable
+from pulls.exports.stores.errors import StoreRefused, StoreUnavailable, not_called
 
 FHIR_JSON = "application/fhir+json"
 POLICY = replace(outbound.PORTAL, name="export", redirects=0)
-LASTING = {"tls", "address_not_allowed", "redirect", "bad_url", "insecure", "bad_header"}
 
 
 class FhirStore:
@@ -44,7 +43,7 @@ class FhirStore:
                 method, self.base + path, headers=headers, body=body, policy=POLICY, route="export"
             )
         except outbound.OutboundError as error:
-            raise (StoreRefused if error.reason in LASTING else StoreUnavailable)(error.reason) from None
+            raise not_called(error.reason) from None
         if answer.status in (408, 425, 429) or answer.status >= 500:
             wait = outbound.retry_after_seconds(answer.headers)
             raise StoreUnavailable(f"http_{answer.status}", retry_after_seconds=wait)

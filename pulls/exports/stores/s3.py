@@ -9,7 +9,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from connect import outbound
-from pulls.exports.stores.errors import StoreRefused, StoreUnavailable
+from connect.outbound import boto
+from pulls.exports.stores.errors import StoreRefused, StoreUnavailable, not_called
 
 PASSING = {
     "SlowDown",
@@ -32,7 +33,7 @@ REFUSALS = {
     "ExpiredToken": "bad_credentials",
     "PermanentRedirect": "wrong_region",
 }
-CONFIG = {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 3, "mode": "standard"}}
+CONFIG = {"retries": {"max_attempts": 3, "mode": "standard"}}
 
 
 class S3Store:
@@ -50,15 +51,16 @@ class S3Store:
             aws_secret_access_key=credentials.get("secret_access_key"),
             aws_session_token=credentials.get("session_token"), config=Config(**CONFIG, s3=addressing),
         )  # fmt: skip
+        boto.guard(self.client, policy=outbound.BUCKET)
 
     def _guard(self) -> None:
-        """The same addresses are closed here as anywhere on the way out (DESIGN law 5)."""
+        """Say at once what will not be called. Each connection is judged again when it is made (DESIGN law 5)."""
         if self.endpoint_url is None:
             return
         try:
             outbound.check_url(self.endpoint_url)
         except outbound.OutboundError as error:
-            raise (StoreUnavailable if error.reason == "dns" else StoreRefused)(error.reason) from None
+            raise not_called(error.reason) from None
 
     def check(self) -> None:
         """Write and delete a small object. Raises StoreError."""
@@ -90,5 +92,5 @@ class S3Store:
             raise StoreRefused(REFUSALS.get(code, "refused")) from None
         except ParamValidationError:
             raise StoreRefused("bad_settings") from None
-        except (BotoCoreError, OSError):
-            raise StoreUnavailable("unreachable") from None
+        except (BotoCoreError, OSError) as error:
+            raise not_called(boto.reason_of(error) or "unreachable") from None

@@ -1,8 +1,11 @@
 """Exports to a real S3 server process (moto's)."""
 
 import gzip
+import io
 import json
+import os
 import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +19,7 @@ from connect.audit.models import Entry
 from pulls.exports import actions
 from pulls.exports.models import Destination, Export
 from pulls.exports.run import run_export
+from pulls.exports.stores import S3Store, StoreRefused
 from tests.factories import STAFF
 from tests.journeys.stack import free_port
 
@@ -29,6 +33,7 @@ def s3_url():
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=os.environ | {"S3_IGNORE_SUBDOMAIN_BUCKETNAME": "1"},
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + 60
@@ -104,6 +109,51 @@ def test_addresses_inside_are_refused_where_the_installation_closes_them(api, se
     settings.OUTBOUND_ALLOW_PRIVATE = settings.OUTBOUND_ALLOW_INSECURE_HTTP = False
     answer = api.create("/export-destinations", body_of("https://169.254.169.254", "b"))
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "settings.endpoint_url")
+
+
+def resolving(monkeypatch, *answers: str) -> list[str]:
+    """DNS gives these addresses for `lake.example`, one after another; the list fills with what was asked."""
+    asked, given, real = [], list(answers), socket.getaddrinfo
+
+    def getaddrinfo(host, port, *args, **kwargs):
+        if host != "lake.example":
+            return real(host, port, *args, **kwargs)
+        asked.append(host)
+        address = given.pop(0) if len(given) > 1 else given[0]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return asked
+
+
+@pytest.fixture
+def lake(s3_url, bucket):
+    """A factory: the store of a bucket whose server is called `lake.example`."""
+
+    def lake() -> S3Store:
+        settings = {"bucket": bucket.name, "endpoint_url": f"http://lake.example:{s3_url.rpartition(':')[2]}"}
+        return S3Store(settings, {"access_key_id": "key", "secret_access_key": SECRET})
+
+    return lake
+
+
+def test_what_dns_answers_between_the_check_and_the_call_is_judged_too(monkeypatch, settings, lake, bucket):
+    """A name that was public when it was looked at and leads inside when it is called (DNS rebinding)."""
+    settings.OUTBOUND_ALLOW_PRIVATE = False
+    asked = resolving(monkeypatch, "93.184.216.34", "127.0.0.1")
+    store = lake()
+    with pytest.raises(StoreRefused, match="address_not_allowed"):
+        store.put("x.ndjson", io.BytesIO(b"{}"), content_type="application/json")
+    assert len(asked) == 2
+    assert keys_in(bucket) == []
+
+
+def test_one_answer_is_judged_and_connected_to(monkeypatch, lake, bucket):
+    asked = resolving(monkeypatch, "127.0.0.1")
+    store = lake()
+    asked.clear()
+    store.put("x.ndjson", io.BytesIO(b"{}"), content_type="application/json")
+    assert (asked, keys_in(bucket)) == (["lake.example"], ["x.ndjson"])
 
 
 def test_a_bucket_that_goes_away_fails_the_run_and_a_retry_goes_on(api, s3_url, bucket, pulled, export):
