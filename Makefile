@@ -83,7 +83,7 @@ printed: $(STAMP)  ## print the parts of docs/ that come from the code
 	$(BIN)/python manage.py print_docs
 
 diagrams: printed  ## draw docs/diagrams again (npm and Chromium)
-	npm install --silent --no-save --prefix var/mermaid mermaid@12
+	npm install --silent --no-save --prefix var/mermaid mermaid@12.3.0
 	$(BIN)/python docs/diagrams/draw.py var/mermaid/node_modules/mermaid/dist/mermaid.min.js
 
 pictures: $(STAMP)  ## take the screenshots and the recording in docs/pictures again (Chromium)

@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).parent
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-SETTINGS = """{startOnLoad: false, theme: 'neutral', htmlLabels: false, flowchart: {htmlLabels: false},
+SETTINGS = """{startOnLoad: false, theme: 'neutral', htmlLabels: false, flowchart: {htmlLabels: false, wrappingWidth: 400},
   fontFamily: 'system-ui, sans-serif'}"""
 
 
