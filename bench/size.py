@@ -49,10 +49,13 @@ from pulls.claims import claim  # noqa: E402
 from pulls.exports.actions import create_destination  # noqa: E402
 from pulls.exports.models import Export  # noqa: E402
 from pulls.exports.run import run_export  # noqa: E402
+from pulls.fhir.pages import read_page  # noqa: E402
 from pulls.models import Pull, Record, Search  # noqa: E402
 from pulls.read import Selection, stream  # noqa: E402
 from pulls.run import run_pull  # noqa: E402
 from pulls.searching import SearchTarget  # noqa: E402
+from pulls.store import Store  # noqa: E402
+from pulls.targets import Fetched  # noqa: E402
 from tests.pulls import visitor  # noqa: E402
 from tests.pulls.sandbox_server import Sandbox  # noqa: E402
 
@@ -139,8 +142,10 @@ def from_memory(figures: dict, resources: int) -> Patient:
         pull = claim(queue_pull(connection=connection, trigger=Pull.Trigger.MANUAL).pk)
         target = SearchTarget(pull, Search.objects.create(pull=pull, resource_type="Observation"))
         with measured(figures, name, lambda: resources):
+            shelf = Store(pull)
             for page in pages:
-                target.read(Answer(Verdict.OK, 200, page, "application/fhir+json"))()
+                answer = Answer(Verdict.OK, 200, page, "application/fhir+json")
+                shelf.keep([target.read(Fetched(target.url, answer, read_page(page)))])
         figures[name]["written"] = pull.total
         pull.move(Pull.Status.COMPLETED, finished_at=timezone.now())
     return connection.patient

@@ -17,8 +17,8 @@ from pulls.fhir.pages import Entry, NotFhir, digest_of, read_page
 from pulls.fhir.references import origin_of
 from pulls.models import Pull, Record, Reference
 from pulls.searching import references_to_follow
-from pulls.store import store_referenced, url_hash
-from pulls.targets import Target
+from pulls.store import Arrived, url_hash
+from pulls.targets import Fetched, Target
 
 STATUSES = {
     Verdict.REFUSED: Reference.Status.SKIPPED,
@@ -38,8 +38,9 @@ class ReferenceTarget(Target):
             self.accept = f"{ACCEPT}, */*;q=0.5"
             self.policy = replace(outbound.PORTAL_BINARY, max_body_bytes=settings.DOCUMENT_MAX_BYTES)
 
-    def read(self, answer: Answer) -> Callable[[], None]:
-        """Judge the answer; the returned call stores it or notes why it is not here."""
+    def read(self, fetched: Fetched) -> Arrived | Callable[[], None]:
+        """Judge the answer: the resource, or a call that notes why it is not here."""
+        answer = fetched.answer
         if answer.verdict != Verdict.OK:
             status = STATUSES.get(answer.verdict, Reference.Status.FAILED)
             return lambda: self._settle(status, answer.reason)
@@ -47,7 +48,7 @@ class ReferenceTarget(Target):
         if entry is None:
             return lambda: self._settle(Reference.Status.FAILED, "unreadable")
         further = references_to_follow([entry], self.pull.connection.source.fhir_base_url)
-        return lambda: store_referenced(self.pull, self.reference, entry, further)
+        return Arrived([entry], further, reference=self.reference)
 
     def _settle(self, status: str, reason: str) -> None:
         """Note why it is not here, unless the pull is another's by now. Raises LeaseLost."""

@@ -8,8 +8,9 @@ from collections import Counter
 
 from django.utils import timezone
 
+from pulls.bulk import reserve_positions
 from pulls.models import Page, Pull, Record, Search
-from pulls.store import key_of, reserve_positions
+from pulls.store import key_of
 
 CHUNK = 2000
 KEY_BYTES = 8

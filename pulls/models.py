@@ -260,7 +260,9 @@ class Record(models.Model):
         GONE = "gone"
 
     patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="records")
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="records")
+    # No constraint in the database: a connection goes only with its patient, whose own constraint stands, and a second
+    # look-up for every row costs as much as writing it.
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="records", db_constraint=False)
     source_id = models.CharField(max_length=40)
     resource_type = models.CharField(max_length=64)
     resource_id = models.CharField(max_length=300)

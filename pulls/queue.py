@@ -6,7 +6,7 @@ import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
-from pulls.calls import Answer
+from pulls.targets import Fetched
 
 LONGEST_WAIT_SECONDS = 5.0
 
@@ -37,7 +37,7 @@ class Queue:
             return heapq.heappop(self._later)[2]
         return self._ready.popleft() if self._ready else None
 
-    def collect(self) -> list[tuple[object, Answer]]:
+    def collect(self) -> list[tuple[object, list[Fetched]]]:
         """Wait a little for answers; each comes with its target, which remembers the token that was used."""
         pause = min(LONGEST_WAIT_SECONDS, self._later[0][0] - time.monotonic()) if self._later else LONGEST_WAIT_SECONDS
         if not self.running:

@@ -6,12 +6,12 @@ anyway, and the next page is already on its way while this one is stored.
 
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import datetime, timedelta
-from functools import partial
+from itertools import groupby
 
 import structlog
 from django.db import IntegrityError
@@ -20,7 +20,7 @@ from django.utils import timezone
 from connect.crypto import CannotOpen
 from portals.access import AccessLost, access_token, fresh_access_token
 from portals.smart.errors import SmartError
-from pulls import budgets, calls, planning, settle
+from pulls import budgets, planning, settle
 from pulls.calls import Answer, Verdict
 from pulls.claims import LeaseLost, claim, renew_if_old
 from pulls.exchanges.recorder import Recorder
@@ -28,6 +28,8 @@ from pulls.following import ReferenceTarget, skip_what_is_not_to_be_fetched
 from pulls.models import PortalBudget, Pull, Reference, Search
 from pulls.queue import Queue
 from pulls.searching import SearchTarget
+from pulls.store import Arrived, Store
+from pulls.targets import Fetched
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +38,7 @@ LONGEST_PAUSE_SECONDS = 15
 BUDGET_AGE_SECONDS = 1.0
 REFERENCE_BATCH = 200
 MOST_BUSY_ANSWERS = 25
+MOST_BYTES_A_TRANSACTION = 4 * 1024 * 1024
 
 
 class PortalAway(Exception):
@@ -91,6 +94,7 @@ class PullRun:
         self.budget_read_at = 0.0
         self.busy_in_a_row = 0
         self.recorder = Recorder(pull)
+        self.store = Store(pull)
         pull.amend(portal_key=budgets.key_of(self.source))
 
     def go(self) -> None:
@@ -134,48 +138,70 @@ class PullRun:
                 self.submit(queue, target)
             if queue.is_empty:
                 return
-            for target, answer in queue.collect():
-                self.receive(queue, target, answer)
+            self.receive_all(queue, queue.collect())
             renew_if_old(self.pull)
 
     def submit(self, queue: Queue, target) -> None:
         """Start a fetch with the token as it stands in its row: another worker may have refreshed it."""
         with away_on_error():
             token = access_token(self.pull.connection_id)
-        fetch = partial(calls.get, target.url, token.token, accept=target.accept, policy=target.policy)
-        call = self.threads.submit(copy_context().run, fetch)  # its log lines name the task and the request
+        call = self.threads.submit(copy_context().run, target.fetch, token.token)  # its log lines name task and request
         queue.running[call] = (target, token.version)
 
-    def receive(self, queue: Queue, target, answer: Answer) -> None:
-        """Judge an answer: once more, later, never again, or store it and go on."""
-        self.recorder.note(target.url, answer)
-        match answer.verdict:
-            case Verdict.UNAUTHORIZED:
-                self.renew_token(target)
-                queue.again(target)
-            case Verdict.BUSY if target.may_wait():
-                self.slow_down(answer)
-                queue.again(target, self.pause())
-            case Verdict.UNAVAILABLE if target.may_try_again():
-                self.note_failure(answer)
-                queue.again(target, BACKOFF_SECONDS * 2**target.tries * random.uniform(0.5, 1))
-            case _:
-                self.take(queue, target, answer)
+    def receive_all(self, queue: Queue, came: list[tuple[object, list[Fetched]]]) -> None:
+        """Judge what came, start what follows, and store the whole meanwhile, even if the run ends with it."""
+        takes: list[Arrived | Callable[[], None]] = []
+        try:
+            for target, answers in came:
+                takes.extend(self.receive(queue, target, answers))  # as they come, up to where the run ends
+        finally:
+            self.keep(takes)
+        for target, _ in came:
+            for sibling in target.siblings:
+                queue.again(sibling)
+            target.siblings = []
 
-    def take(self, queue: Queue, target, answer: Answer) -> None:
-        """Store what came. The next page is asked for first, so that it travels while this one is stored."""
-        if answer.verdict == Verdict.OK:
-            budgets.note_success(self.budget)
-            self.busy_in_a_row = 0
-        take = target.read(answer)
-        if target.has_more and len(queue.running) < self.allowed and not self.pause():
+    def receive(self, queue: Queue, target, answers: list[Fetched]) -> Iterator[Arrived | Callable[[], None]]:
+        """Judge a target's answers: once more, later, never again, or what there is to store."""
+        target.has_more = False
+        for fetched in answers:
+            if fetched.url != target.url:  # fetched ahead along its links, but the search goes another way
+                break
+            self.recorder.note(fetched.url, fetched.answer)
+            match fetched.answer.verdict:
+                case Verdict.UNAUTHORIZED:
+                    self.renew_token(target)
+                    return queue.again(target)
+                case Verdict.BUSY if target.may_wait():
+                    self.slow_down(fetched.answer)
+                    return queue.again(target, self.pause())
+                case Verdict.UNAVAILABLE if target.may_try_again():
+                    self.note_failure()
+                    return queue.again(target, BACKOFF_SECONDS * 2**target.tries * random.uniform(0.5, 1))
+                case Verdict.OK:
+                    budgets.note_success(self.budget)
+                    self.busy_in_a_row = 0
+            yield target.read(fetched)
+            if not target.has_more:
+                return
+        self.go_on(queue, target)
+
+    def go_on(self, queue: Queue, target) -> None:
+        """Ask for what follows at once, so that it travels while what came is stored."""
+        if len(queue.running) < self.allowed and not self.pause():
             self.submit(queue, target)
-        elif target.has_more:
+        else:
             queue.again(target)
-        take()
-        for sibling in target.siblings:
-            queue.again(sibling)
-        target.siblings = []
+
+    def keep(self, takes: list[Arrived | Callable[[], None]]) -> None:
+        """Store in the order of arrival; what follows one another goes into one transaction."""
+        for are_answers, group in groupby(takes, key=lambda take: isinstance(take, Arrived)):
+            if are_answers:
+                for batch in batched(group):
+                    self.store.keep(batch)
+            else:
+                for note in group:
+                    note()
 
     def renew_token(self, target) -> None:
         """Ask for a fresh token once for a target; a second refusal in a row is the portal's last word."""
@@ -197,7 +223,7 @@ class PullRun:
         not_before = self.budget.not_before
         return max(0.0, (not_before - timezone.now()).total_seconds()) if not_before else 0.0
 
-    def note_failure(self, answer: Answer) -> None:
+    def note_failure(self) -> None:
         if budgets.note_failure(self.pull.portal_key):
             raise PortalAway("portal_unavailable", timezone.now() + budgets.CIRCUIT_WAIT)
 
@@ -210,3 +236,16 @@ class PullRun:
         if self.pause() > LONGEST_PAUSE_SECONDS:
             raise PortalAway("rate_limited", self.budget.not_before)
         time.sleep(self.pause())
+
+
+def batched(arrived: Iterable[Arrived]) -> Iterator[list[Arrived]]:
+    """In lists that a transaction holds easily: so many bytes, or one answer that is larger by itself."""
+    batch, size = [], 0
+    for each in arrived:
+        batch.append(each)
+        size += each.size
+        if size >= MOST_BYTES_A_TRANSACTION:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -1,12 +1,12 @@
 """One search of a plan: its pages in order, with a mark after each (contract 5.1)."""
 
 import re
+import time
 from collections.abc import Callable
 
-import structlog
 from django.db import transaction
 
-from connect.audit.actions import SYSTEM, record
+from pulls import calls
 from pulls.calls import PLAIN_JSON, Answer, Verdict
 from pulls.claims import hold
 from pulls.compartment import FOLLOWED
@@ -15,19 +15,22 @@ from pulls.fhir.outcomes import PAGING_EXPIRED, Issue, has, read_outcome, wants_
 from pulls.fhir.pages import Entry, NotFhir, read_page
 from pulls.fhir.pages import Page as FhirPage
 from pulls.fhir.references import Reference as FhirReference
-from pulls.fhir.references import normalise, references
+from pulls.fhir.references import normalise, references_of_all
 from pulls.models import Page, Pull, Search
 from pulls.plans import PAGE_SIZE, search_url
-from pulls.store import keys_of, store_page, url_hash
-from pulls.targets import Target
-
-log = structlog.get_logger(__name__)
+from pulls.store import Arrived, keys_of, url_hash
+from pulls.targets import Fetched, Target
 
 COUNT = re.compile(r"_count=([0-9]{1,6})")
 MOST_OUTCOMES = 20
 MOST_LOST_PAGES = 20
 MOST_MISREAD = 2
 EMPTY = "empty"
+# How far a thread follows the links of a search by itself before its pages are stored: the first page comes alone, so
+# that it can be read soon; what a crash can cost, and what waits in memory, stays small.
+MOST_PAGES_AT_ONCE = 8
+MOST_BYTES_AT_ONCE = 2 * 1024 * 1024
+MOST_SECONDS_AT_ONCE = 0.25
 
 
 class SearchTarget(Target):
@@ -38,6 +41,8 @@ class SearchTarget(Target):
         self.search = search
         self.base = pull.connection.source.fhir_base_url
         self.misread = 0
+        self.pages_at_once = 1
+        self.fetched_contents: set[bytes] = set()
         pages = Page.objects.filter(search=search) if search.pages else Page.objects.none()
         rows = list(pages.values_list("url_hash", "keys"))
         self.seen = {bytes(url_hash) for url_hash, _ in rows}
@@ -48,12 +53,38 @@ class SearchTarget(Target):
         self.misread += 1
         return self.misread <= MOST_MISREAD
 
-    def read(self, answer: Answer) -> Callable[[], None]:
-        """Judge the answer and find the next page; the returned call stores what there is to store."""
-        here, self.has_more, self.was_unauthorized, self.tries, self.waits = self.url, False, False, 0, 0
+    def fetch(self, token: str) -> list[Fetched]:
+        """In a thread: the page, and those its links lead to while all is plain, as long as they come quickly."""
+        fetched, url, began, size = [], self.url, time.monotonic(), 0
+        while url:
+            answer = calls.get(url, token, accept=self.accept, policy=self.policy)
+            content = _content(answer)
+            fetched.append(Fetched(url, answer, content))
+            size += len(answer.body)
+            following = self._plainly_next(content, url)
+            is_enough = len(fetched) >= self.pages_at_once or size > MOST_BYTES_AT_ONCE
+            url = None if is_enough or time.monotonic() - began > MOST_SECONDS_AT_ONCE else following
+        return fetched
+
+    def _plainly_next(self, content: FhirPage | NotFhir | None, here: str) -> str | None:
+        """The next page's URL, where nothing in this one calls for a second thought."""
+        if not isinstance(content, FhirPage) or not content.contents or content.outcomes or not content.next_url:
+            return None
+        is_repeated = content.contents in self.fetched_contents
+        self.fetched_contents.add(content.contents)
+        try:
+            following = follow(content.next_url, here=here, base=self.base)
+        except LinkRefused:
+            return None
+        return None if is_repeated or url_hash(following) in self.seen else following
+
+    def read(self, fetched: Fetched) -> Arrived | Callable[[], None]:
+        """Judge the answer and find the next page."""
+        here, answer = self.url, fetched.answer
+        self.has_more, self.was_unauthorized, self.tries, self.waits = False, False, 0, 0
         match answer.verdict:
             case Verdict.OK:
-                return self._read_page(here, answer)
+                return self._read_page(here, answer, fetched.content)
             case Verdict.UNACCEPTABLE if answer.status == 406 and self.accept != PLAIN_JSON:
                 return self._ask_for_plain_json()
             case Verdict.UNACCEPTABLE:
@@ -69,11 +100,10 @@ class SearchTarget(Target):
                 return self._lose_page(over, answer.reason)
         return self._break_off(answer.reason) if self.search.pages else self._end(Search.Status.FAILED, answer.reason)
 
-    def _read_page(self, here: str, answer: Answer) -> Callable[[], None]:
-        try:
-            page = read_page(answer.body)
-        except NotFhir as fault:
-            return self._misread(here, answer, fault.reason)
+    def _read_page(self, here: str, answer: Answer, content: FhirPage | NotFhir) -> Arrived | Callable[[], None]:
+        if isinstance(content, NotFhir):
+            return self._misread(here, answer, content.reason)
+        page = content
         if has(page.outcomes, PAGING_EXPIRED) and not self.search.restarted:
             return self._restart()
         if page.kind == "outcome":
@@ -94,25 +124,38 @@ class SearchTarget(Target):
             return self._lose_page(over, reason)
         return self._break_off(reason) if self.search.pages else self._end(Search.Status.FAILED, reason)
 
-    def _keep(self, here: str, page: FhirPage, size: int) -> Callable[[], None]:
+    def _keep(self, here: str, page: FhirPage, size: int) -> Arrived | Callable[[], None]:
         ours, strangers = self._split(page.entries)
         keys = keys_of(ours)
         if keys and keys in self.seen_contents:  # the portal ignores where we are: its links would go on for ever
             return self._end(Search.Status.PARTIAL, "page_repeated")
         self.seen_contents.add(keys)
         self.misread = 0
+        self.pages_at_once = min(2 * self.pages_at_once, MOST_PAGES_AT_ONCE)
+        self._move_on(here, page, ours)
+        row = Page(
+            search=self.search,
+            number=self.search.pages,
+            url_hash=url_hash(here),
+            keys=keys,
+            entries=len(ours),
+            bytes=size,
+        )
+        return Arrived(
+            ours, references_to_follow(ours, self.base), search=self.search, page=row, damaged=page.unreadable,
+            strangers=len(strangers),
+        )  # fmt: skip
+
+    def _move_on(self, here: str, page: FhirPage, ours: list[Entry]) -> None:
+        """Count the page and set the marks to after it, in memory: they are saved with what it brought."""
         marks = self._marks(here, page)
-        further = references_to_follow(ours, self.base)
-
-        def keep() -> None:
-            if strangers:
-                self._report_strangers(len(strangers))
-            store_page(
-                self.pull, self.search, url=here, entries=ours, damaged=page.unreadable, size=size,
-                references=further, **marks,
-            )  # fmt: skip
-
-        return keep
+        matches = sum(entry.mode == "match" for entry in ours)
+        self.search.pages += 1
+        self.search.fetched += matches
+        self.search.included += len(ours) - matches
+        self.search.unreadable += len(page.unreadable)
+        for name, value in marks.items():
+            setattr(self.search, name, value)
 
     def _marks(self, here: str, page: FhirPage) -> dict:
         """The columns that move with this page: where the search stands after it."""
@@ -169,13 +212,6 @@ class SearchTarget(Target):
             return entry.head.id == patient
         named = [normalise(subject, self.base) for subject in entry.head.subjects]
         return all(found.id == patient for found in named if found and found.type == "Patient")
-
-    def _report_strangers(self, count: int) -> None:
-        log.error("pull.other_patients_resource", search_id=self.search.pk, count=count)
-        record(
-            action="pull.other_patient_refused", by=SYSTEM, organization_id=self.pull.organization_id,
-            environment=self.pull.environment, object_type="pull", object_id=self.pull.pk, count=count,
-        )  # fmt: skip
 
     def _try_otherwise(self, answer: Answer, issues: list[Issue]) -> Callable[[], None]:
         """The portal does not take this query: go on with the next way of the plan, or give the search up."""
@@ -282,6 +318,14 @@ class SearchTarget(Target):
         return self._save
 
 
+def _content(answer: Answer) -> FhirPage | NotFhir | None:
+    """What a body holds, or why it is no page; None where there is none to read."""
+    try:
+        return read_page(answer.body) if answer.verdict == Verdict.OK else None
+    except NotFhir as fault:
+        return fault
+
+
 def with_smaller_pages(search: Search) -> str | None:
     """The query with a tenth of its page size, before its first page has come; None where that cannot help."""
     size = COUNT.search(search.query)
@@ -303,8 +347,7 @@ def references_to_follow(entries: list[Entry], base: str) -> list[tuple[str, str
     """What these resources only point at and is worth reading: `(type, target, is a document)`."""
     return [
         (found.type or "Binary", target_of(found), found.is_attachment)
-        for entry in entries
-        for found in references(entry.raw, base)
+        for found in references_of_all([entry.raw for entry in entries], base)
         if found.is_attachment or (found.type in FOLLOWED and not found.is_foreign)
     ]
 

@@ -1,31 +1,58 @@
-"""Storing a page: compare digests, write what is new or changed, move the mark; one transaction (DESIGN 4, "Pull")."""
+"""Storing what came: compare digests, write what is new or changed, move the marks; one transaction (DESIGN 4, "Pull").
+
+Pages that came together are stored together: the statements that a page needs besides its resources, and the wait for the
+disk, are then shared.
+"""
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from pulls.bulk import upsert
+from connect.audit.actions import SYSTEM, record
+from pulls.bulk import Held, Place, Row, held, reserve_positions, upsert
 from pulls.claims import hold
 from pulls.fhir.pages import Damaged, Entry
-from pulls.models import Page, Pull, Record, RecordHead, Reference, Search, Unreadable
+from pulls.models import Page, Pull, Record, Reference, Search, Unreadable
 from pulls.records import data_key, seal_body
+
+log = structlog.get_logger(__name__)
+
+# References that a run remembers to have noted, so that it need not ask the database.
+MOST_NOTED = 20_000
 
 
 @dataclass(slots=True)
-class Stored:
-    """What became of a page's resources."""
+class Arrived:
+    """What one answer brought, read and judged, on its way into the database.
 
-    new: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    landed: list[Entry] = field(default_factory=list)
+    `references` are what it only points at: `(type, target, is a document)`. A search's page comes with its row, unsaved,
+    and its search, whose marks have moved on already; one resource that was read by itself with the reference to it.
+    """
+
+    entries: list[Entry]
+    references: list[tuple[str, str, bool]]
+    search: Search | None = None
+    page: Page | None = None
+    damaged: list[Damaged] = field(default_factory=list)
+    strangers: int = 0
+    reference: Reference | None = None
 
     @property
-    def written(self) -> int:
-        return self.new + self.changed
+    def size(self) -> int:
+        """Bytes of its resources."""
+        return sum(len(entry.raw) for entry in self.entries)
+
+
+@dataclass(slots=True)
+class Landed:
+    """What became of the resources of one answer."""
+
+    written: int = 0
+    unchanged: int = 0
 
 
 def key_of(resource_type: str, resource_id: str) -> bytes:
@@ -35,47 +62,49 @@ def key_of(resource_type: str, resource_id: str) -> bytes:
 
 def keys_of(entries: list[Entry]) -> bytes:
     """What a page held: the keys of its resources in a row."""
-    return b"".join(key_of(entry.head.type, entry.head.id) for entry in entries)
-
-
-@transaction.atomic
-def store_page(
-    pull: Pull, search: Search, *, url: str, entries: list[Entry], references: Iterable[tuple[str, str, bool]],
-    damaged: Iterable[Damaged] = (), size: int = 0, **marks,
-) -> Stored:  # fmt: skip
-    """Store a page and move the search's mark (`marks` are columns of Search). Raises LeaseLost."""
-    stored = land(pull, entries)
-    first = {"first_record_at": timezone.now()} if stored.written and pull.first_record_at is None else {}
-    hold(pull, total=pull.total + stored.written, **first)
-    Page.objects.create(
-        search=search, number=search.pages + 1, url_hash=url_hash(url), keys=keys_of(entries), entries=len(entries),
-        bytes=size,
-    )  # fmt: skip
-    note_references(pull, references)
-    keep_damaged(pull, search, damaged)
-    search.pages += 1
-    matches = sum(entry.mode == "match" for entry in entries)
-    search.fetched += matches
-    search.included += len(entries) - matches
-    search.stored += stored.written
-    search.unchanged += stored.unchanged
-    for name, value in marks.items():
-        setattr(search, name, value)
-    search.save()
-    return stored
-
-
-@transaction.atomic
-def store_referenced(pull: Pull, reference: Reference, entry: Entry, further: Iterable[tuple[str, str, bool]]) -> None:
-    """Store one resource that was read by itself, and settle the reference to it. Raises LeaseLost."""
-    stored = land(pull, [entry])
-    hold(pull, total=pull.total + stored.written)
-    note_references(pull, further)
-    reference.settle(Reference.Status.FETCHED)
+    return b"".join([key_of(entry.head.type, entry.head.id) for entry in entries])
 
 
 def url_hash(url: str) -> bytes:
     return hashlib.sha256(url.encode()).digest()[:16]
+
+
+class Store:
+    """Where one run of a pull puts what it fetched."""
+
+    def __init__(self, pull: Pull):
+        self.pull = pull
+        self.noted: set[tuple[str, str, bool]] = set()
+
+    @transaction.atomic
+    def keep(self, arrived: list[Arrived]) -> None:
+        """Store these answers, in the order they came, and settle or move on what they belong to. Raises LeaseLost."""
+        landed = land(self.pull, [each.entries for each in arrived])
+        written = sum(each.written for each in landed)
+        first = {"first_record_at": timezone.now()} if written and self.pull.first_record_at is None else {}
+        hold(self.pull, total=self.pull.total + written, **first)
+        self._note_references(each for answer in arrived for each in answer.references)
+        self._keep_pages([(each, fate) for each, fate in zip(arrived, landed, strict=True) if each.page])
+        fetched = [each.reference.pk for each in arrived if each.reference]
+        if fetched:
+            Reference.objects.filter(pk__in=fetched).update(status=Reference.Status.FETCHED, reason="")
+
+    def _keep_pages(self, pages: list[tuple[Arrived, Landed]]) -> None:
+        for arrived, landed in pages:
+            arrived.search.stored += landed.written
+            arrived.search.unchanged += landed.unchanged
+            keep_damaged(self.pull, arrived.page, arrived.damaged)
+            if arrived.strangers:
+                report_strangers(self.pull, arrived.search, arrived.strangers)
+        Page.objects.bulk_create([arrived.page for arrived, _ in pages])
+        for search in {arrived.search.pk: arrived.search for arrived, _ in pages}.values():
+            search.save()
+
+    def _note_references(self, references: Iterable[tuple[str, str, bool]]) -> None:
+        fresh = [each for each in dict.fromkeys(references) if each not in self.noted]
+        note_references(self.pull, fresh)
+        if len(self.noted) < MOST_NOTED:
+            self.noted.update(fresh)
 
 
 def note_references(pull: Pull, references: Iterable[tuple[str, str, bool]]) -> None:
@@ -89,9 +118,8 @@ def note_references(pull: Pull, references: Iterable[tuple[str, str, bool]]) -> 
     Reference.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
 
 
-def keep_damaged(pull: Pull, search: Search, damaged: Iterable[Damaged]) -> None:
+def keep_damaged(pull: Pull, page: Page, damaged: list[Damaged]) -> None:
     """Keep what could not be filed in its raw form, with its place and why: one bad resource never costs the others."""
-    damaged = list(damaged)
     if not damaged:
         return
     key, rows = data_key(pull.patient), []
@@ -99,70 +127,66 @@ def keep_damaged(pull: Pull, search: Search, damaged: Iterable[Damaged]) -> None
         body = seal_body(
             key, entry.raw, connection_id=pull.pk, resource_type="unreadable", resource_id=str(entry.place)
         )
-        rows.append(Unreadable(search=search, page=search.pages + 1, place=entry.place, reason=entry.reason, body=body))
+        rows.append(Unreadable(search=page.search, page=page.number, place=entry.place, reason=entry.reason, body=body))
     Unreadable.objects.bulk_create(rows, batch_size=500)
-    search.unreadable += len(rows)
 
 
-def land(pull: Pull, entries: list[Entry]) -> Stored:
-    """Write the resources whose bytes we do not have yet, inside the caller's transaction."""
-    latest = {(entry.head.type, entry.head.id): entry for entry in entries}
-    known = _known(pull, latest)
-    stored, fresh = Stored(), []
-    for place, entry in latest.items():
-        before = known.get(place)
-        if before is None:
-            fresh.append((entry, Record.Change.NEW))
-        elif before != (entry.digest, False):
-            fresh.append((entry, Record.Change.CHANGED))
-    stored.unchanged = len(latest) - len(fresh)
-    stored.new = sum(change == Record.Change.NEW for _, change in fresh)
-    stored.changed = len(fresh) - stored.new
-    stored.landed = [entry for entry, _ in fresh]
+def report_strangers(pull: Pull, search: Search, count: int) -> None:
+    """A page named somebody else: what was theirs is not stored, and an operator should know."""
+    log.error("pull.other_patients_resource", search_id=search.pk, count=count)
+    record(
+        action="pull.other_patient_refused", by=SYSTEM, organization_id=pull.organization_id,
+        environment=pull.environment, object_type="pull", object_id=pull.pk, count=count,
+    )  # fmt: skip
+
+
+def land(pull: Pull, batches: list[list[Entry]]) -> list[Landed]:
+    """Write the resources whose bytes we do not have yet, inside the caller's transaction; what became of each batch.
+
+    A resource that comes twice counts twice, and is written once: as it came last.
+    """
+    latest = [{(entry.head.type, entry.head.id): entry for entry in entries} for entries in batches]
+    known = held(pull.connection_id, {place for batch in latest for place in batch})
+    fresh: dict[Place, tuple[Entry, str]] = {}
+    landed = [_sift(batch, known, fresh) for batch in latest]
     if fresh:
-        _write(pull, fresh)
-    return stored
+        _write(pull, list(fresh.values()))
+    return landed
 
 
-def _known(pull: Pull, places: dict) -> dict[tuple[str, str], tuple[bytes, bool]]:
-    """The digests we hold of these resources of this connection, and whether each is marked gone."""
-    by_type: dict[str, list[str]] = {}
-    for resource_type, resource_id in places:
-        by_type.setdefault(resource_type, []).append(resource_id)
-    known = {}
-    for resource_type, ids in by_type.items():
-        rows = Record.objects.filter(connection_id=pull.connection_id, resource_type=resource_type, resource_id__in=ids)
-        for resource_id, digest, change in rows.values_list("resource_id", "digest", "change"):
-            known[resource_type, resource_id] = (bytes(digest), change == Record.Change.GONE)
-    return known
+def _sift(batch: dict[Place, Entry], known: dict[Place, Held], fresh: dict[Place, tuple[Entry, str]]) -> Landed:
+    """Add to `fresh` what is to be written of a batch, and to `known` that we have it then."""
+    landed = Landed()
+    for place, entry in batch.items():
+        before = known.get(place)
+        if before and before.digest == entry.digest:
+            landed.unchanged += 1
+            continue
+        landed.written += 1
+        is_new = before is None or (place in fresh and fresh[place][1] == Record.Change.NEW)
+        fresh[place] = (entry, Record.Change.NEW if is_new else Record.Change.CHANGED)
+        known[place] = Held(entry.digest, 0)
+    return landed
 
 
 def _write(pull: Pull, fresh: list[tuple[Entry, str]]) -> None:
-    key, now = data_key(pull.patient), timezone.now()
-    rows = [
-        Record(
-            patient_id=pull.patient_id, connection_id=pull.connection_id, source_id=pull.connection.source_id,
-            resource_type=entry.head.type, resource_id=entry.head.id, digest=entry.digest, size=len(entry.raw),
-            body=seal_body(
-                key, entry.raw, connection_id=pull.connection_id, resource_type=entry.head.type,
-                resource_id=entry.head.id,
-            ),
-            version_id=entry.head.version_id[:100], last_updated=entry.head.last_updated[:40], change=change,
-            pull_id=pull.pk, landed_at=now,
+    key = data_key(pull.patient)
+    bodies = [
+        seal_body(
+            key, entry.raw, connection_id=pull.connection_id, resource_type=entry.head.type, resource_id=entry.head.id
         )
-        for entry, change in fresh
-    ]  # fmt: skip
+        for entry, _ in fresh
+    ]
     # The head row is locked as late as can be and until commit: positions are in commit order, no cursor skips one.
-    first = reserve_positions(pull.patient_id, len(rows))
-    for offset, row in enumerate(rows):
-        row.position = first + offset
-    upsert(rows)
-
-
-def reserve_positions(patient_id: str, count: int) -> int:
-    """The first of `count` positions; the head row stays locked until the transaction ends."""
-    RecordHead.objects.get_or_create(patient_id=patient_id)
-    head = RecordHead.objects.select_for_update().get(patient_id=patient_id)
-    first = head.position + 1
-    RecordHead.objects.filter(patient_id=patient_id).update(position=head.position + count)
-    return first
+    first = reserve_positions(pull.patient_id, len(fresh))
+    rows = [
+        Row(
+            first + offset, entry.digest, body, len(entry.raw), entry.head.version_id, entry.head.last_updated, change,
+            entry.head.type, entry.head.id,
+        )
+        for offset, ((entry, change), body) in enumerate(zip(fresh, bodies, strict=True))
+    ]  # fmt: skip
+    upsert(
+        rows, patient_id=pull.patient_id, connection_id=pull.connection_id, source_id=pull.connection.source_id,
+        pull_id=pull.pk, landed_at=timezone.now(),
+    )  # fmt: skip

@@ -1,14 +1,26 @@
-"""What a run fetches: one URL at a time, with its tries. Searches and references are targets."""
+"""What a run fetches: one URL after the other, with its tries. Searches and references are targets."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from connect import outbound
+from pulls import calls
 from pulls.calls import ACCEPT, Answer
 from pulls.models import Pull
+from pulls.store import Arrived
 
 TRIES = 3
 BUSY_ANSWERS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer with the URL that was asked, and what the thread that fetched it has read from it already."""
+
+    url: str
+    answer: Answer
+    content: object = None
 
 
 class Target(ABC):
@@ -33,6 +45,10 @@ class Target(ABC):
         self.waits += 1
         return self.waits <= BUSY_ANSWERS
 
+    def fetch(self, token: str) -> list[Fetched]:
+        """Ask for the URL, in a thread: nothing here may touch the database."""
+        return [Fetched(self.url, calls.get(self.url, token, accept=self.accept, policy=self.policy))]
+
     @abstractmethod
-    def read(self, answer: Answer) -> Callable[[], None]:
-        """Judge the answer and find what is next; the returned call stores what there is to store."""
+    def read(self, fetched: Fetched) -> Arrived | Callable[[], None]:
+        """Judge an answer and find what is next: what there is to store, or a call that notes what became of it."""

@@ -23,7 +23,7 @@ from pulls.exports.actions import create_destination
 from pulls.exports.models import Destination, Export
 from pulls.exports.run import run_export
 from pulls.fhir.pages import read_page
-from pulls.models import Pull, Record, Search
+from pulls.models import Page, Pull, Record, Search
 from tests.factories import ApiClient, make_endpoint, make_key
 from webhooks.models import Endpoint, Event
 from webhooks.sequence import number_new_events
@@ -107,8 +107,10 @@ def _pulled(connection: Connection) -> Pull:
     pull = claims.claim(Pull.objects.get(connection=connection).pk)
     search = Search.objects.create(pull=pull, resource_type="Observation", order=1, query="Observation")
     page = read_page(json.dumps({"resourceType": "Bundle", "entry": [{"resource": OBSERVATION}]}).encode())
-    store.store_page(
-        pull, search, url="https://x", entries=page.entries, references=[], status=Search.Status.DONE, next_url=None
+    search.status, search.pages, search.fetched = Search.Status.DONE, 1, 1
+    row = Page(
+        search=search, number=1, url_hash=store.url_hash("https://x"), keys=store.keys_of(page.entries), entries=1
     )
+    store.Store(pull).keep([store.Arrived(page.entries, [], search=search, page=row)])
     settle.settle(pull)
     return Pull.objects.select_related("connection").get(pk=pull.pk)

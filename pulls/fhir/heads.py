@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import dataclass
 
 import msgspec
 
@@ -18,8 +17,7 @@ class Unreadable(ValueError):
         super().__init__(reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """What a resource says of itself. `subjects`: the references naming whose it is (subject, patient, beneficiary)."""
 
     type: str
@@ -48,6 +46,7 @@ class _Resource(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Resource)
+NO_META = _Meta()
 
 
 def read_head(raw: bytes) -> Head:
@@ -55,12 +54,11 @@ def read_head(raw: bytes) -> Head:
     try:
         found = _decoder.decode(raw)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return _checked(_leniently(raw))
-    meta = found.meta or _Meta()
-    subjects = tuple(
-        each.reference for each in (found.subject, found.patient, found.beneficiary) if each and each.reference
-    )
-    return _checked(Head(found.resourceType, found.id, meta.versionId or "", meta.lastUpdated or "", subjects))
+        return _leniently(raw)
+    meta = found.meta or NO_META
+    named = found.subject, found.patient, found.beneficiary
+    subjects = tuple([each.reference for each in named if each and each.reference])
+    return _checked(found.resourceType, found.id, meta.versionId or "", meta.lastUpdated or "", subjects)
 
 
 def _leniently(raw: bytes) -> Head:
@@ -76,7 +74,7 @@ def _leniently(raw: bytes) -> Head:
     meta = found.get("meta")
     meta = meta if isinstance(meta, dict) else {}
     subjects = [reference for name in ("subject", "patient", "beneficiary") for reference in _named(found.get(name))]
-    return Head(
+    return _checked(
         found["resourceType"], _text(found.get("id")), _text(meta.get("versionId")), _text(meta.get("lastUpdated")),
         tuple(subjects),
     )  # fmt: skip
@@ -95,16 +93,17 @@ def _text(value) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _checked(head: Head) -> Head:
+def _checked(type_: str, id_: str, version_id: str, last_updated: str, subjects: tuple[str, ...]) -> Head:
     """Refuse what no database row could be found by; drop what is only shown and cannot be kept."""
-    if not head.id:
+    if not id_:
         raise Unreadable("no_id")
-    if not TYPE_NAME.match(head.type):
+    if not TYPE_NAME.match(type_):
         raise Unreadable("not_a_resource")
-    if len(head.id) > MAX_ID or not _is_storable(head.id):
+    if len(id_) > MAX_ID or not _is_storable(id_):
         raise Unreadable("unusable_id")
-    version_id, last_updated = (text if _is_storable(text) else "" for text in (head.version_id, head.last_updated))
-    return Head(head.type, head.id, version_id[:100], last_updated[:40], head.subjects)
+    version_id = version_id[:100] if _is_storable(version_id) else ""
+    last_updated = last_updated[:40] if _is_storable(last_updated) else ""
+    return Head(type_, id_, version_id, last_updated, subjects)
 
 
 def _is_storable(text: str) -> bool:

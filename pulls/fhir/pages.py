@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Literal
 
 import msgspec
 
@@ -41,9 +42,13 @@ class Damaged:
 
 @dataclass(slots=True)
 class Page:
-    """What one answer holds. `kind`: bundle, outcome (a bare OperationOutcome) or resource."""
+    """What one answer holds. `kind`: bundle, outcome (a bare OperationOutcome) or resource.
+
+    `contents` is a digest of all its resources' texts in their order, empty where the page had to be read piece by piece.
+    """
 
     kind: str = "bundle"
+    contents: bytes = b""
     total: int | None = None
     next_url: str | None = None
     self_url: str | None = None
@@ -75,10 +80,10 @@ class _Link(msgspec.Struct):
 
 
 class _Bundle(msgspec.Struct):
-    resourceType: str
+    resourceType: Literal["Bundle"]
     total: int | float | None = None
     link: list[_Link] | None = None
-    entry: list[msgspec.Raw] | None = None
+    entry: list[_Entry] | None = None
 
 
 class _Kind(msgspec.Struct):
@@ -92,9 +97,11 @@ _FAULTS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 def read_page(body: bytes) -> Page:
     """A search's answer: a Bundle, an OperationOutcome, or (for a read) one resource. Raises NotFhir."""
     body = body.removeprefix(BOM)
+    if page := _read_whole(body):
+        return page
     match _resource_type(body):
         case "Bundle":
-            return _read_bundle(body)
+            return _salvage(body)
         case "OperationOutcome":
             return Page(kind="outcome", outcomes=read_outcome(body))
     page = Page(kind="resource")
@@ -133,15 +140,19 @@ def _resource_type(body: bytes) -> str:
     return value
 
 
-def _read_bundle(body: bytes) -> Page:
+def _read_whole(body: bytes) -> Page | None:
+    """A Bundle that can be read in one go; None for anything else."""
     try:
         body.decode()
         bundle = _bundle.decode(body)
     except _FAULTS:
-        return _salvage(body)
+        return None
     page = _headed(bundle.total, bundle.link)
-    for place, raw in enumerate(bundle.entry or ()):
-        _read_entry(page, place, bytes(raw))
+    entries = bundle.entry or []
+    texts = [bytes(entry.resource) for entry in entries]
+    page.contents = sha256(b"\n".join(texts)).digest()
+    for place, (raw, entry) in enumerate(zip(texts, entries, strict=True)):
+        _add(page, place, raw, (entry.search and entry.search.mode) or "match")
     return page
 
 
@@ -180,8 +191,6 @@ def _read_entry(page: Page, place: int, text: bytes) -> None:
         raw, mode = bytes(entry.resource), (entry.search.mode if entry.search else None)
     except _FAULTS:
         raw, mode = _scanned_entry(text)
-    if not raw or raw == b"null":
-        return  # an entry without a resource (a deletion, a bare link) says nothing we keep
     _add(page, place, raw, mode or "match")
 
 
@@ -197,6 +206,8 @@ def _scanned_entry(text: bytes) -> tuple[bytes, str | None]:
 
 def _add(page: Page, place: int, raw: bytes, mode: str) -> None:
     """File a resource as an entry, an outcome or damaged goods."""
+    if not raw or raw == b"null":
+        return  # an entry without a resource (a deletion, a bare link) says nothing we keep
     try:
         raw.decode()
         head = read_head(raw)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
-REFERENCE = re.compile(rb'"reference"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
+REFERENCE = re.compile(rb'"reference"\s*:\s*("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 ATTACHMENT_HINTS = (b'"contentType"', b'"size"', b'"hash"', b'"title"', b"Binary/")
 ATTACHMENT_MARKS = {"contentType", "size", "hash", "title"}
 RESOURCE_PATH = re.compile(r"([A-Z][A-Za-z]{1,63})/([^/?#\s]{1,300})(?:/_history/[^/?#]+)?\Z")
@@ -41,17 +41,25 @@ def references(raw: bytes, base: str = "") -> list[Reference]:
 
     Relative ones and absolute ones below `base` come out alike. Without a base, absolute ones are foreign.
     """
+    return references_of_all([raw], base)
+
+
+def references_of_all(texts: list[bytes], base: str = "") -> list[Reference]:
+    """The same of many resources, each target once: they say the same few things, which are then read once."""
     found: dict[str, Reference] = {}
-    for match in REFERENCE.finditer(raw):
-        reference = normalise(_text(match[1]), base)
-        if reference:
+    together = b"\n".join(texts)
+    for quoted in dict.fromkeys(REFERENCE.findall(together)):
+        if reference := normalise(_text(quoted), base):
             found.setdefault(reference.url, reference)
-    if b'"url"' in raw and any(hint in raw for hint in ATTACHMENT_HINTS):
-        for url, size in _attachments(raw):
-            reference = normalise(url, base, is_attachment=True, size=size)
-            if reference:
+    for raw in texts if _may_attach(together) else ():
+        for url, size in _attachments(raw) if _may_attach(raw) else ():
+            if reference := normalise(url, base, is_attachment=True, size=size):
                 found[reference.url] = reference
     return list(found.values())
+
+
+def _may_attach(text: bytes) -> bool:
+    return b'"url"' in text and any(hint in text for hint in ATTACHMENT_HINTS)
 
 
 @lru_cache(maxsize=16_384)  # a patient's resources name the same few hundred things over and over

@@ -63,6 +63,15 @@ def test_pull_second_401(tenant, portal, connected, pull, receiver):
     assert Event.objects.get(type="records.sync.failed").data["object"]["error_message"] == "access_rejected"
 
 
+def test_what_came_before_access_was_lost_is_kept(api, portal, connected, pull):
+    """Pages 2 and 3 come in one go, and with 4 the token is refused for good: what was read before is stored."""
+    pages = [observation(f"o-{number}") for number in range(1, 4)]
+    portal.pages("Observation", *([page] for page in pages), Answer(401))
+    done = pull(connected())
+    assert (done.status, done.error) == ("failed", "access_rejected")
+    assert {"Observation/o-1", "Observation/o-2", "Observation/o-3"} < records_of(api).keys()
+
+
 def test_pull_access_token_killed_by_other_refresh(monkeypatch, portal, connected, pull):
     """Another worker has refreshed: its token is taken from the row, nobody asks the portal again."""
     portal.on("/fhir/Observation", until_token(portal, "at-9", fhir(bundle(observation("o-1")))))
@@ -151,15 +160,15 @@ def test_rev_during_pull(portal, connected, pull, monkeypatch):
     """The patient disconnects while a page is on its way: nothing is written after that commit."""
     connection = connected()
     portal.pages("Observation", [observation("o-1")], [observation("o-2")])
-    take = run_module.PullRun.take
+    receive = run_module.PullRun.receive
 
-    def disconnects_before_page_2(run, queue, target, answer):
+    def disconnects_before_page_2(run, queue, target, answers):
         if "page=2" in target.url:
             disconnect(connection=Connection.objects.get(pk=connection.pk), by=STAFF)
             disconnects_before_page_2.records = Record.objects.count()
-        take(run, queue, target, answer)
+        return receive(run, queue, target, answers)
 
-    monkeypatch.setattr(run_module.PullRun, "take", disconnects_before_page_2)
+    monkeypatch.setattr(run_module.PullRun, "receive", disconnects_before_page_2)
     done = pull(connection)
     assert (done.status, done.error) == ("canceled", "disconnected")
     assert Record.objects.count() == disconnects_before_page_2.records

@@ -162,7 +162,7 @@ def test_others_find_nothing(stranger, production, pulled, path):
 
 
 def test_records_can_be_read_while_the_pull_is_running(api, portal, connected, pull):
-    """What page 1 brought is there before page 2 is asked for."""
+    """What page 1 brought is there before page 2 is looked at."""
     seen = []
 
     def answer(request):
@@ -174,18 +174,18 @@ def test_records_can_be_read_while_the_pull_is_running(api, portal, connected, p
     portal.on("/fhir/Observation", answer)
     connection = connected()
 
-    take = run_module.PullRun.take
+    receive = run_module.PullRun.receive
 
-    def look_first(run, queue, target, answered):
+    def look_first(run, queue, target, answers):
         if "page=2" in target.url:
             seen.append(set(records_of(api)))
             pulls = api.get("/pulls").json()["data"]
             progress = {each["type"]: each for each in pulls[0]["progress"]}
             seen.append((pulls[0]["status"], progress["Observation"]["fetched"], progress["Observation"]["status"]))
-        take(run, queue, target, answered)
+        return receive(run, queue, target, answers)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module.PullRun, "take", look_first)
+        patch.setattr(run_module.PullRun, "receive", look_first)
         pull(connection)
     assert "Observation/o-1" in seen[0]
     assert seen[1] == ("running", 1, "running")
