@@ -46,6 +46,7 @@ from portals.smart.tokens import TokenResponse  # noqa: E402
 from pulls.actions import queue_pull  # noqa: E402
 from pulls.calls import Answer, Verdict  # noqa: E402
 from pulls.claims import claim  # noqa: E402
+from pulls.earlier import EarlierPages  # noqa: E402
 from pulls.exports.actions import create_destination  # noqa: E402
 from pulls.exports.models import Export  # noqa: E402
 from pulls.exports.run import run_export  # noqa: E402
@@ -140,7 +141,7 @@ def from_memory(figures: dict, resources: int) -> Patient:
     pages = pages_of(connection, resources, base)
     for name in ("first pull, from memory", "second pull, from memory"):
         pull = claim(queue_pull(connection=connection, trigger=Pull.Trigger.MANUAL).pk)
-        target = SearchTarget(pull, Search.objects.create(pull=pull, resource_type="Observation"))
+        target = SearchTarget(pull, Search.objects.create(pull=pull, resource_type="Observation"), EarlierPages(pull))
         with measured(figures, name, lambda: resources):
             shelf = Store(pull)
             for page in pages:

@@ -47,7 +47,7 @@ class ReferenceTarget(Target):
         entry = self._entry(answer)
         if entry is None:
             return lambda: self._settle(Reference.Status.FAILED, "unreadable")
-        further = references_to_follow([entry], self.pull.connection.source.fhir_base_url)
+        further = references_to_follow([entry.raw], self.pull.connection.source.fhir_base_url)
         return Arrived([entry], further, reference=self.reference)
 
     def _settle(self, status: str, reason: str) -> None:

@@ -10,10 +10,9 @@ from django.utils import timezone
 
 from pulls.bulk import reserve_positions
 from pulls.models import Page, Pull, Record, Search
-from pulls.store import key_of
+from pulls.store import key_of, keys_in
 
 CHUNK = 2000
-KEY_BYTES = 8
 
 
 def mark_gone(pull: Pull) -> dict[str, int]:
@@ -55,7 +54,7 @@ def _seen(pull: Pull, types: list[str]) -> set[bytes]:
     seen: set[bytes] = set()
     pages = Page.objects.filter(search__pull=pull, search__resource_type__in=types).exclude(keys=b"")
     for keys in pages.values_list("keys", flat=True).iterator(chunk_size=CHUNK):
-        seen.update(bytes(keys[i : i + KEY_BYTES]) for i in range(0, len(keys), KEY_BYTES))
+        seen.update(keys_in(keys))
     return seen
 
 

@@ -172,6 +172,10 @@ class Page(models.Model):
     number = models.PositiveIntegerField()
     url_hash = models.BinaryField(max_length=16)
     keys = models.BinaryField(help_text="8 bytes of SHA-256 a resource: `Type/id`.")
+    contents = models.BinaryField(
+        max_length=32, default=b"", help_text="SHA-256 of its resources, where they are held."
+    )
+    positions = models.JSONField(default=list, help_text="[[first, last]] of the records that hold them.")
     entries = models.PositiveIntegerField(default=0)
     bytes = models.PositiveIntegerField(default=0)
     stored_at = models.DateTimeField(default=timezone.now)

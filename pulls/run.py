@@ -23,9 +23,10 @@ from portals.smart.errors import SmartError
 from pulls import budgets, planning, settle
 from pulls.calls import Answer, Verdict
 from pulls.claims import LeaseLost, claim, renew_if_old
+from pulls.earlier import EarlierPages
 from pulls.exchanges.recorder import Recorder
 from pulls.following import ReferenceTarget, skip_what_is_not_to_be_fetched
-from pulls.models import PortalBudget, Pull, Reference, Search
+from pulls.models import PortalBudget, Pull, Reference
 from pulls.queue import Queue
 from pulls.searching import SearchTarget
 from pulls.store import Arrived, Store
@@ -39,6 +40,7 @@ BUDGET_AGE_SECONDS = 1.0
 REFERENCE_BATCH = 200
 MOST_BUSY_ANSWERS = 25
 MOST_BYTES_A_TRANSACTION = 4 * 1024 * 1024
+MOST_ANSWERS_A_TRANSACTION = 32
 
 
 class PortalAway(Exception):
@@ -103,9 +105,9 @@ class PullRun:
             self.threads = threads
             try:
                 planning.ensure_plan(self.pull)
-                self.work(SearchTarget(self.pull, search) for search in self.open_searches())
+                self.work(self.open_searches())
                 if planning.qualify_patient(self.pull):
-                    self.work(SearchTarget(self.pull, search) for search in self.open_searches())
+                    self.work(self.open_searches())
                 while references := self.open_references():
                     self.work(ReferenceTarget(self.pull, reference) for reference in references)
             except planning.CapabilitiesUnavailable as fault:
@@ -121,8 +123,11 @@ class PullRun:
         except (Pull.DoesNotExist, IntegrityError, CannotOpen):
             log.info("pull.exchange_not_kept")
 
-    def open_searches(self) -> list[Search]:
-        return [search for search in self.pull.searches.order_by("order") if not search.is_over]
+    def open_searches(self) -> Iterator[SearchTarget]:
+        earlier = EarlierPages(self.pull)
+        for search in self.pull.searches.order_by("order"):
+            if not search.is_over:
+                yield SearchTarget(self.pull, search, earlier)
 
     def open_references(self) -> list[Reference]:
         skip_what_is_not_to_be_fetched(self.pull)
@@ -239,12 +244,12 @@ class PullRun:
 
 
 def batched(arrived: Iterable[Arrived]) -> Iterator[list[Arrived]]:
-    """In lists that a transaction holds easily: so many bytes, or one answer that is larger by itself."""
+    """In lists that a transaction holds easily; an answer that is larger by itself is alone in its own."""
     batch, size = [], 0
     for each in arrived:
         batch.append(each)
         size += each.size
-        if size >= MOST_BYTES_A_TRANSACTION:
+        if size >= MOST_BYTES_A_TRANSACTION or len(batch) >= MOST_ANSWERS_A_TRANSACTION:
             yield batch
             batch, size = [], 0
     if batch:

@@ -10,6 +10,7 @@ from pulls import calls
 from pulls.calls import PLAIN_JSON, Answer, Verdict
 from pulls.claims import hold
 from pulls.compartment import FOLLOWED
+from pulls.earlier import PAGES_AHEAD, EarlierPage, EarlierPages
 from pulls.fhir.links import LinkRefused, follow, step_over
 from pulls.fhir.outcomes import PAGING_EXPIRED, Issue, has, read_outcome, wants_category, what_lacks
 from pulls.fhir.pages import Entry, NotFhir, read_page
@@ -36,9 +37,11 @@ MOST_SECONDS_AT_ONCE = 0.25
 class SearchTarget(Target):
     """What a run fetches for one search: the URL of its next page, and what to do with the answer."""
 
-    def __init__(self, pull: Pull, search: Search):
+    def __init__(self, pull: Pull, search: Search, earlier: EarlierPages):
         super().__init__(pull, search.next_url or first_url(pull, search))
         self.search = search
+        self.earlier = earlier
+        self.known, self.known_until = earlier.of(search, search.pages), search.pages + PAGES_AHEAD
         self.base = pull.connection.source.fhir_base_url
         self.misread = 0
         self.pages_at_once = 1
@@ -58,13 +61,20 @@ class SearchTarget(Target):
         fetched, url, began, size = [], self.url, time.monotonic(), 0
         while url:
             answer = calls.get(url, token, accept=self.accept, policy=self.policy)
-            content = _content(answer)
+            content = self._content(answer)
             fetched.append(Fetched(url, answer, content))
             size += len(answer.body)
             following = self._plainly_next(content, url)
             is_enough = len(fetched) >= self.pages_at_once or size > MOST_BYTES_AT_ONCE
             url = None if is_enough or time.monotonic() - began > MOST_SECONDS_AT_ONCE else following
         return fetched
+
+    def _content(self, answer: Answer) -> FhirPage | NotFhir | None:
+        """What a body holds, or why it is no page; None where there is none to read."""
+        try:
+            return read_page(answer.body, known=self.known) if answer.verdict == Verdict.OK else None
+        except NotFhir as fault:
+            return fault
 
     def _plainly_next(self, content: FhirPage | NotFhir | None, here: str) -> str | None:
         """The next page's URL, where nothing in this one calls for a second thought."""
@@ -103,14 +113,16 @@ class SearchTarget(Target):
     def _read_page(self, here: str, answer: Answer, content: FhirPage | NotFhir) -> Arrived | Callable[[], None]:
         if isinstance(content, NotFhir):
             return self._misread(here, answer, content.reason)
-        page = content
+        page, earlier = content, self.known.get(content.contents) if content.unread else None
+        if earlier is None:
+            page.read_entries()
         if has(page.outcomes, PAGING_EXPIRED) and not self.search.restarted:
             return self._restart()
         if page.kind == "outcome":
             return self._try_otherwise(answer, page.outcomes)
-        if not page.entries and not self.search.pages and wants_category(page.outcomes) and self.search.fallbacks:
+        if page.is_empty and not self.search.pages and wants_category(page.outcomes) and self.search.fallbacks:
             return self._try_otherwise(answer, page.outcomes)
-        return self._keep(here, page, len(answer.body))
+        return self._keep(here, page, len(answer.body), earlier)
 
     def _misread(self, here: str, answer: Answer, reason: str) -> Callable[[], None]:
         """A body that is no FHIR: a web page in place of a type the gateway does not know (Blue Button), or a page that
@@ -124,38 +136,39 @@ class SearchTarget(Target):
             return self._lose_page(over, reason)
         return self._break_off(reason) if self.search.pages else self._end(Search.Status.FAILED, reason)
 
-    def _keep(self, here: str, page: FhirPage, size: int) -> Arrived | Callable[[], None]:
+    def _keep(self, here: str, page: FhirPage, size: int, earlier: EarlierPage | None) -> Arrived | Callable[[], None]:
         ours, strangers = self._split(page.entries)
-        keys = keys_of(ours)
+        keys = earlier.keys if earlier else keys_of(ours)
         if keys and keys in self.seen_contents:  # the portal ignores where we are: its links would go on for ever
             return self._end(Search.Status.PARTIAL, "page_repeated")
         self.seen_contents.add(keys)
         self.misread = 0
         self.pages_at_once = min(2 * self.pages_at_once, MOST_PAGES_AT_ONCE)
-        self._move_on(here, page, ours)
+        is_plain = not (strangers or page.unreadable or page.outcomes)
+        texts = [raw for _, raw, _ in page.unread] if earlier else [entry.raw for entry in ours]
+        matches = page.matches if is_plain else sum(entry.mode == "match" for entry in ours)
+        self._move_on(here, page, len(texts), matches)
         row = Page(
-            search=self.search,
-            number=self.search.pages,
-            url_hash=url_hash(here),
-            keys=keys,
-            entries=len(ours),
-            bytes=size,
-        )
+            search=self.search, number=self.search.pages, url_hash=url_hash(here), keys=keys, entries=len(texts),
+            contents=page.contents if is_plain else b"", bytes=size,
+        )  # fmt: skip
         return Arrived(
-            ours, references_to_follow(ours, self.base), search=self.search, page=row, damaged=page.unreadable,
-            strangers=len(strangers),
+            ours, references_to_follow(texts, self.base), search=self.search, page=row, damaged=page.unreadable,
+            strangers=len(strangers), earlier=earlier, unread=page if earlier else None,
         )  # fmt: skip
 
-    def _move_on(self, here: str, page: FhirPage, ours: list[Entry]) -> None:
+    def _move_on(self, here: str, page: FhirPage, count: int, matches: int) -> None:
         """Count the page and set the marks to after it, in memory: they are saved with what it brought."""
         marks = self._marks(here, page)
-        matches = sum(entry.mode == "match" for entry in ours)
         self.search.pages += 1
         self.search.fetched += matches
-        self.search.included += len(ours) - matches
+        self.search.included += count - matches
         self.search.unreadable += len(page.unreadable)
         for name, value in marks.items():
             setattr(self.search, name, value)
+        if self.search.pages + MOST_PAGES_AT_ONCE > self.known_until:
+            self.known = self.earlier.of(self.search, self.search.pages)
+            self.known_until = self.search.pages + PAGES_AHEAD
 
     def _marks(self, here: str, page: FhirPage) -> dict:
         """The columns that move with this page: where the search stands after it."""
@@ -182,7 +195,7 @@ class SearchTarget(Target):
 
     def _if_empty(self, page: FhirPage) -> dict:
         """A page of nothing after others: whether it was lost, the total tells at the end."""
-        if page.entries or page.unreadable:
+        if not page.is_empty or page.unreadable:
             return {}
         return {"lost_pages": [*self.search.lost_pages, {"page": self.search.pages + 1, "reason": EMPTY}]}
 
@@ -238,7 +251,9 @@ class SearchTarget(Target):
             hold(self.pull)
             self.search.save()
             new = [self._sibling(query, order) for order, query in enumerate(queries, self.search.order + 1)]
-            self.siblings = [SearchTarget(self.pull, search) for search in Search.objects.bulk_create(new)]
+            self.siblings = [
+                SearchTarget(self.pull, search, self.earlier) for search in Search.objects.bulk_create(new)
+            ]
 
     def _sibling(self, query: str, order: int) -> Search:
         return Search(
@@ -318,14 +333,6 @@ class SearchTarget(Target):
         return self._save
 
 
-def _content(answer: Answer) -> FhirPage | NotFhir | None:
-    """What a body holds, or why it is no page; None where there is none to read."""
-    try:
-        return read_page(answer.body) if answer.verdict == Verdict.OK else None
-    except NotFhir as fault:
-        return fault
-
-
 def with_smaller_pages(search: Search) -> str | None:
     """The query with a tenth of its page size, before its first page has come; None where that cannot help."""
     size = COUNT.search(search.query)
@@ -343,11 +350,11 @@ def first_url(pull: Pull, search: Search) -> str:
     )  # fmt: skip
 
 
-def references_to_follow(entries: list[Entry], base: str) -> list[tuple[str, str, bool]]:
+def references_to_follow(texts: list[bytes], base: str) -> list[tuple[str, str, bool]]:
     """What these resources only point at and is worth reading: `(type, target, is a document)`."""
     return [
         (found.type or "Binary", target_of(found), found.is_attachment)
-        for found in references_of_all([entry.raw for entry in entries], base)
+        for found in references_of_all(texts, base)
         if found.is_attachment or (found.type in FOLLOWED and not found.is_foreign)
     ]
 

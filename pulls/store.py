@@ -15,12 +15,15 @@ from django.utils import timezone
 from connect.audit.actions import SYSTEM, record
 from pulls.bulk import Held, Place, Row, held, reserve_positions, upsert
 from pulls.claims import hold
+from pulls.earlier import MOST_RANGES, EarlierPage, are_held, count, ranges
 from pulls.fhir.pages import Damaged, Entry
+from pulls.fhir.pages import Page as FhirPage
 from pulls.models import Page, Pull, Record, Reference, Search, Unreadable
 from pulls.records import data_key, seal_body
 
 log = structlog.get_logger(__name__)
 
+KEY_BYTES = 8
 # References that a run remembers to have noted, so that it need not ask the database.
 MOST_NOTED = 20_000
 
@@ -31,6 +34,7 @@ class Arrived:
 
     `references` are what it only points at: `(type, target, is a document)`. A search's page comes with its row, unsaved,
     and its search, whose marks have moved on already; one resource that was read by itself with the reference to it.
+    A page that an `earlier` pull had just so has its resources `unread`.
     """
 
     entries: list[Entry]
@@ -40,29 +44,42 @@ class Arrived:
     damaged: list[Damaged] = field(default_factory=list)
     strangers: int = 0
     reference: Reference | None = None
+    earlier: EarlierPage | None = None
+    unread: FhirPage | None = None
 
     @property
     def size(self) -> int:
-        """Bytes of its resources."""
-        return sum(len(entry.raw) for entry in self.entries)
+        """Bytes that came."""
+        return self.page.bytes if self.page else sum(len(entry.raw) for entry in self.entries)
+
+    def read_again(self) -> None:
+        """Have the resources read that seemed to be known."""
+        self.unread.read_entries()
+        self.entries, self.earlier, self.unread = self.unread.entries, None, None
 
 
 @dataclass(slots=True)
 class Landed:
-    """What became of the resources of one answer."""
+    """What became of the resources of one answer. `positions`: of the records that hold just these, None if not all do."""
 
     written: int = 0
     unchanged: int = 0
+    positions: list[int] | None = None
 
 
 def key_of(resource_type: str, resource_id: str) -> bytes:
     """8 bytes that stand for a resource in a page's list of what it held."""
-    return hashlib.sha256(f"{resource_type}/{resource_id}".encode()).digest()[:8]
+    return hashlib.sha256(f"{resource_type}/{resource_id}".encode()).digest()[:KEY_BYTES]
 
 
 def keys_of(entries: list[Entry]) -> bytes:
     """What a page held: the keys of its resources in a row."""
     return b"".join([key_of(entry.head.type, entry.head.id) for entry in entries])
+
+
+def keys_in(keys: bytes) -> list[bytes]:
+    """The keys of a page, one by one."""
+    return [bytes(keys[start : start + KEY_BYTES]) for start in range(0, len(keys), KEY_BYTES)]
 
 
 def url_hash(url: str) -> bytes:
@@ -79,6 +96,7 @@ class Store:
     @transaction.atomic
     def keep(self, arrived: list[Arrived]) -> None:
         """Store these answers, in the order they came, and settle or move on what they belong to. Raises LeaseLost."""
+        self._look_again(arrived)
         landed = land(self.pull, [each.entries for each in arrived])
         written = sum(each.written for each in landed)
         first = {"first_record_at": timezone.now()} if written and self.pull.first_record_at is None else {}
@@ -89,8 +107,28 @@ class Store:
         if fetched:
             Reference.objects.filter(pk__in=fetched).update(status=Reference.Status.FETCHED, reason="")
 
+    def _look_again(self, arrived: list[Arrived]) -> None:
+        """Have pages read that seemed to be known: where another that comes with them has a resource of theirs, perhaps
+        in another form, or where a record of theirs was written since."""
+        shared = {key for each in arrived if each.page and not each.earlier for key in keys_in(each.page.keys)}
+        known = [each for each in arrived if each.earlier]
+        for each in known:
+            if shared and not shared.isdisjoint(keys_in(each.page.keys)):
+                each.read_again()
+        known = [each for each in known if each.earlier]
+        if not are_held(self.pull, [each.earlier for each in known]):
+            for each in known:
+                each.read_again()
+
     def _keep_pages(self, pages: list[tuple[Arrived, Landed]]) -> None:
         for arrived, landed in pages:
+            if arrived.earlier:
+                landed.unchanged = count(arrived.earlier.positions)
+                arrived.page.positions = arrived.earlier.positions
+            elif landed.positions is None or len(found := ranges(landed.positions)) > MOST_RANGES:
+                arrived.page.contents = b""
+            else:
+                arrived.page.positions = found
             arrived.search.stored += landed.written
             arrived.search.unchanged += landed.unchanged
             keep_damaged(self.pull, arrived.page, arrived.damaged)
@@ -150,7 +188,11 @@ def land(pull: Pull, batches: list[list[Entry]]) -> list[Landed]:
     fresh: dict[Place, tuple[Entry, str]] = {}
     landed = [_sift(batch, known, fresh) for batch in latest]
     if fresh:
-        _write(pull, list(fresh.values()))
+        for place, position in zip(fresh, _write(pull, list(fresh.values())), strict=True):
+            known[place].position = position
+    for batch, one in zip(latest, landed, strict=True):
+        if all(known[place].digest == entry.digest for place, entry in batch.items()):
+            one.positions = [known[place].position for place in batch]
     return landed
 
 
@@ -169,7 +211,8 @@ def _sift(batch: dict[Place, Entry], known: dict[Place, Held], fresh: dict[Place
     return landed
 
 
-def _write(pull: Pull, fresh: list[tuple[Entry, str]]) -> None:
+def _write(pull: Pull, fresh: list[tuple[Entry, str]]) -> list[int]:
+    """Write them; the positions they were given."""
     key = data_key(pull.patient)
     bodies = [
         seal_body(
@@ -190,3 +233,4 @@ def _write(pull: Pull, fresh: list[tuple[Entry, str]]) -> None:
         rows, patient_id=pull.patient_id, connection_id=pull.connection_id, source_id=pull.connection.source_id,
         pull_id=pull.pk, landed_at=timezone.now(),
     )  # fmt: skip
+    return [row.position for row in rows]

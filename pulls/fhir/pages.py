@@ -1,5 +1,6 @@
 """Reading a searchset page: entries as raw bytes with their heads, links, outcomes, and what could not be read."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
@@ -11,6 +12,8 @@ from pulls.fhir.heads import Head, Unreadable, read_head
 from pulls.fhir.outcomes import Issue, read_outcome
 
 BOM = b"\xef\xbb\xbf"
+# An entry without a resource (a deletion, a bare link) says nothing we keep.
+NO_RESOURCE = (b"", b"null")
 
 
 class NotFhir(ValueError):
@@ -45,10 +48,12 @@ class Page:
     """What one answer holds. `kind`: bundle, outcome (a bare OperationOutcome) or resource.
 
     `contents` is a digest of all its resources' texts in their order, empty where the page had to be read piece by piece.
+    Where the caller knew these contents, `unread` has each text with its place and mode, until `read_entries`.
     """
 
     kind: str = "bundle"
     contents: bytes = b""
+    unread: list[tuple[int, bytes, str]] = field(default_factory=list, repr=False)
     total: int | None = None
     next_url: str | None = None
     self_url: str | None = None
@@ -58,7 +63,19 @@ class Page:
 
     @property
     def matches(self) -> int:
-        return sum(entry.mode == "match" for entry in self.entries)
+        modes = [mode for _, _, mode in self.unread] + [entry.mode for entry in self.entries]
+        return sum(mode != "include" for mode in modes)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds no resource that can be filed, as far as it was read."""
+        return not self.entries and not self.unread
+
+    def read_entries(self) -> None:
+        """Read what was left unread."""
+        unread, self.unread = self.unread, []
+        for place, raw, mode in unread:
+            _add(self, place, raw, mode)
 
     @property
     def errors(self) -> list[Issue]:
@@ -94,10 +111,15 @@ _kind, _bundle, _entry = (msgspec.json.Decoder(each) for each in (_Kind, _Bundle
 _FAULTS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
-def read_page(body: bytes) -> Page:
-    """A search's answer: a Bundle, an OperationOutcome, or (for a read) one resource. Raises NotFhir."""
+def read_page(body: bytes, *, known: Container[bytes] = ()) -> Page:
+    """A search's answer: a Bundle, an OperationOutcome, or (for a read) one resource. Raises NotFhir.
+
+    The resources of a Bundle whose contents are `known` are left unread.
+    """
     body = body.removeprefix(BOM)
     if page := _read_whole(body):
+        if page.contents not in known:
+            page.read_entries()
         return page
     match _resource_type(body):
         case "Bundle":
@@ -141,18 +163,19 @@ def _resource_type(body: bytes) -> str:
 
 
 def _read_whole(body: bytes) -> Page | None:
-    """A Bundle that can be read in one go; None for anything else."""
+    """A Bundle that can be read in one go, its resources unread; None for anything else."""
     try:
         body.decode()
         bundle = _bundle.decode(body)
     except _FAULTS:
         return None
     page = _headed(bundle.total, bundle.link)
-    entries = bundle.entry or []
-    texts = [bytes(entry.resource) for entry in entries]
-    page.contents = sha256(b"\n".join(texts)).digest()
-    for place, (raw, entry) in enumerate(zip(texts, entries, strict=True)):
-        _add(page, place, raw, (entry.search and entry.search.mode) or "match")
+    page.unread = [
+        (place, raw, (entry.search and entry.search.mode) or "match")
+        for place, entry in enumerate(bundle.entry or ())
+        if (raw := bytes(entry.resource)) not in NO_RESOURCE
+    ]
+    page.contents = sha256(b"\n".join([raw for _, raw, _ in page.unread])).digest()
     return page
 
 
@@ -206,8 +229,8 @@ def _scanned_entry(text: bytes) -> tuple[bytes, str | None]:
 
 def _add(page: Page, place: int, raw: bytes, mode: str) -> None:
     """File a resource as an entry, an outcome or damaged goods."""
-    if not raw or raw == b"null":
-        return  # an entry without a resource (a deletion, a bare link) says nothing we keep
+    if raw in NO_RESOURCE:
+        return
     try:
         raw.decode()
         head = read_head(raw)
