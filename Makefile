@@ -39,6 +39,7 @@ test-postgres: $(STAMP)  ## the suite on PostgreSQL and Redis (POSTGRES_TEST_URL
 faults: $(STAMP)  ## every fault on the real stack, several times, with a table (FAULTS="--times 1 --only worker")
 	$(BIN)/python -m tests.faults.run $(FAULTS)
 	$(BIN)/python -m tests.faults.lines
+	KILLS=100 DATABASE_URL="$(POSTGRES_TEST_URL)" $(BIN)/pytest -n 0 -q tests/pulls/test_killed.py
 	$(BIN)/python -m bench.soak --minutes 2
 
 bench: $(STAMP)  ## measure, on PostgreSQL and Redis, and keep the figures in bench/results (BENCH="flows --quick")

@@ -1,6 +1,7 @@
 """Reading what the portal only referenced: practitioners, places, medications, and the content of documents."""
 
 import base64
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +20,8 @@ from pulls.models import Pull, Record, Reference
 from pulls.searching import references_to_follow
 from pulls.store import Arrived, url_hash
 from pulls.targets import Fetched, Target
+
+CHUNK_BYTES = 3 * 1024 * 1024  # divisible by three, so that pieces of base64 make a whole
 
 STATUSES = {
     Verdict.REFUSED: Reference.Status.SKIPPED,
@@ -74,14 +77,19 @@ def binary(reference: Reference, answer: Answer) -> Entry:
     binary_id = (
         reference.target.removeprefix("Binary/") if "://" not in reference.target else url_hash(reference.target).hex()
     )
-    body = {
-        "resourceType": "Binary",
-        "id": binary_id,
-        "contentType": answer.content_type.partition(";")[0] or "application/octet-stream",
-        "data": base64.b64encode(answer.body).decode(),
-    }
-    raw = json.dumps(body, separators=(",", ":")).encode()
+    content_type = answer.content_type.partition(";")[0] or "application/octet-stream"
+    raw = _around(answer.body, {"resourceType": "Binary", "id": binary_id, "contentType": content_type})
     return Entry(Head("Binary", binary_id), raw, digest_of(raw))
+
+
+def _around(content: bytes, head: dict) -> bytes:
+    """The JSON of a Binary, its data written in pieces: a large document is in memory once, not five times."""
+    raw = io.BytesIO()
+    raw.write(json.dumps(head, separators=(",", ":"))[:-1].encode() + b',"data":"')
+    for start in range(0, len(content), CHUNK_BYTES):
+        raw.write(base64.b64encode(content[start : start + CHUNK_BYTES]))
+    raw.write(b'"}')
+    return raw.getvalue()
 
 
 def skip_what_is_not_to_be_fetched(pull: Pull) -> None:
