@@ -7,14 +7,15 @@ that walks a whole table fails whatever it costs.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.db import connection
 from django.utils import timezone
 
 from bench import world
 from bench.report import Figure
-from connect.audit.actions import SYSTEM
+from bench.seeding import bulk_loading, multiply
+from connect.audit.actions import SYSTEM, entry
+from connect.audit.models import Entry
 from connect.organizations.models import Patient
 from patientflows.models import PatientFlow
 from portals.models import Connection
@@ -26,7 +27,6 @@ MOST_GROWTH = 1.2
 # An index of a hundred times the rows is a level or two deeper: that many pages more for each lookup are no growth.
 DEEPER_PAGES = 8
 DUE = 50
-BATCH = 5000
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Hot:
 
 def measure(quick: bool) -> list[Figure]:
     """Every hot statement at the smaller and the larger size."""
-    small, large = (200, 2_000) if quick else (1_000, 100_000)
+    small, large = (200, 2_000) if quick else (1_000, 1_000_000)
     tenant, _ = world.organization()
     at = world.source("https://growth.example.org/fhir")
     statements = hot_statements(tenant)
@@ -72,6 +72,9 @@ def hot_statements(tenant) -> list[Hot]:
         Hot("events due", lambda: Event.objects.filter(endpoint=endpoint_of(tenant)).due(now).order_by("next_attempt_at")[:20]),
         Hot("events, first page", lambda: Event.objects.of(tenant).order_by("-pk")[:11]),
         Hot("pulls due", lambda: Pull.objects.filter(status__in=Pull.OPEN, due_at__lte=now).order_by("due_at")[:20]),
+        Hot("audit entries to chain", lambda: Entry.objects.filter(position=None).order_by("pk")[:20]),
+        Hot("audit chain's head", lambda: Entry.objects.filter(position__isnull=False).order_by("-position")[:1]),
+        Hot("flows of a patient", lambda: PatientFlow.objects.filter(patient="pat_grow_" + "0" * 12).order_by("-pk")[:11]),
         Hot("flows to expire", lambda: PatientFlow.objects.filter(status="open", expires_at__lte=now).order_by("expires_at")[:20]),
     ]  # fmt: skip
 
@@ -110,57 +113,43 @@ def walked(plan: dict):
 def grow(tenant, at, start: int, end: int) -> None:
     """Rows `start` to `end` of each kind; those that are due stay as many as they were."""
     owner = {"organization_id": tenant.organization_id, "environment": tenant.environment}
-    later, past = timezone.now() + timedelta(days=1), timezone.now() - timedelta(minutes=1)
     endpoint = endpoint_of(tenant) or create_endpoint(
         tenant=tenant, url="https://growth.example.org/hook", events=["*"], api_version="2026-04-25", by=SYSTEM
     )
-    registration = at.registrations.get()
-    for first in range(start, end, BATCH):
-        numbers = range(first, min(first + BATCH, end))
-        patients = [Patient(**owner, patient_id=f"grow-{n}") for n in numbers]
-        Patient.objects.bulk_create(patients)
-        connections = [
-            Connection(**owner, patient=p, source=at, registration=registration, fhir_patient_id=p.pk,
-                       refresh_due_at=past if n < DUE else later)
-            for n, p in zip(numbers, patients, strict=True)
-        ]  # fmt: skip
-        Connection.objects.bulk_create(connections)
-        Pull.objects.bulk_create(
-            Pull(**owner, patient=c.patient, connection=c, status="queued" if n < DUE else "completed", due_at=past)
-            for n, c in zip(numbers, connections, strict=True)
-        )
-        add_flows(zip(numbers, patients, strict=True), owner, past, later)
-        add_records(numbers, first_connection(tenant))
-        add_events(numbers, owner, endpoint, past, later)
+    with bulk_loading():
+        for like, of_number in kinds(owner, at, endpoint):
+            multiply(like, start, end, **of_number)
     world.analyze()
 
 
-def add_flows(numbered, owner: dict, past, later) -> None:
-    flows = [
-        PatientFlow(**owner, patient=p, token_hash=p.pk, return_url="https://a.example",
-                    expires_at=past if n < DUE else later)
-        for n, p in numbered
+def numbered(prefix: str) -> str:
+    """SQL of the id of row `n`; ids sort by age."""
+    return f"'{prefix}_grow_' || lpad(n::text, 12, '0')"
+
+
+def kinds(owner: dict, at, endpoint: Endpoint) -> list[tuple]:
+    """A row of each kind, and SQL of what differs in row `n`. Each patient has one of each, but for records: the first
+    patient has them all."""
+    patient, connection, first = numbered("pat"), numbered("conn"), {"patient_id": "pat_grow_" + "0" * 12}
+    due = f"now() + CASE WHEN n < {DUE} THEN interval '-1 minute' ELSE interval '1 day' END"
+    flow = PatientFlow(**owner, **first, return_url="https://a.example", expires_at=timezone.now())
+    flow.token = "t"
+    record = Record(
+        **first, connection_id="conn_grow_" + "0" * 12, source_id=at.pk, resource_type="Observation", digest=b"d" * 32,
+        body=b"b" * 300, pull_id="pull_1",
+    )  # fmt: skip
+    event = Event(**owner, endpoint=endpoint, type="connection.active", data={}, api_version="2026-04-25")
+    return [
+        (Patient(**owner), {"id": patient, "patient_id": "'grow-' || n"}),
+        (Connection(**owner, source=at, registration=at.registrations.get()),
+         {"id": connection, "patient": patient, "fhir_patient_id": patient, "refresh_due_at": due}),
+        (Pull(**owner), {"id": numbered("pull"), "patient": patient, "connection": connection, "due_at": due,
+                         "status": f"CASE WHEN n < {DUE} THEN 'queued' ELSE 'completed' END"}),
+        (flow, {"id": numbered("pf"), "patient": patient, "token_hash": "md5(n::text)", "expires_at": due}),
+        (record, {"resource_id": "n::text", "position": "n + 1"}),
+        (event, {"id": numbered("evt"), "sequence": "n + 1",
+                 "status": f"CASE WHEN n < {DUE} THEN 'pending' ELSE 'delivered' END",
+                 "next_attempt_at": f"CASE WHEN n < {DUE} THEN now() - interval '1 minute' END"}),
+        (entry(action="patient_flow.created", by=SYSTEM, object_type="patient_flow"),
+         {"object_id": numbered("pf"), "position": f"CASE WHEN n >= {DUE} THEN n END"}),
     ]  # fmt: skip
-    for flow in flows:
-        flow.token = flow.pk
-    PatientFlow.objects.bulk_create(flows)
-
-
-def first_connection(tenant) -> Connection:
-    return Connection.objects.of(tenant).order_by("pk").first()
-
-
-def add_records(numbers, of: Connection) -> None:
-    Record.objects.bulk_create(
-        Record(patient_id=of.patient_id, connection=of, source_id=of.source_id, resource_type="Observation",
-               resource_id=str(n), position=n + 1, digest=b"d" * 32, body=b"b" * 300, pull_id="pull_1")
-        for n in numbers
-    )  # fmt: skip
-
-
-def add_events(numbers, owner: dict, endpoint: Endpoint, past, later) -> None:
-    Event.objects.bulk_create(
-        Event(**owner, endpoint=endpoint, type="connection.active", data={}, api_version="2026-04-25",
-              status="pending" if n < DUE else "delivered", next_attempt_at=past if n < DUE else None, sequence=n + 1)
-        for n in numbers
-    )  # fmt: skip

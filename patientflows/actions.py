@@ -2,13 +2,16 @@
 
 from datetime import timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from connect.audit.actions import PATIENT, Actor, record
+from connect.audit.actions import PATIENT, Actor, entry
+from connect.audit.models import Entry
 from connect.crypto import new_token, token_hash
 from connect.errors import ResourceConflict, ResourceNotFound
+from connect.organizations.lookup import find_patient
 from connect.organizations.models import Patient
+from connect.statements import insert
 from connect.states import TransitionRefused
 from patientflows.models import Attempt, PatientFlow, Step
 from patientflows.payloads import emit_flow_event
@@ -47,23 +50,21 @@ def open_flow(
     )  # fmt: skip
     token = new_token(LINK_TOKEN_BITS)
     flow.token, flow.token_hash = token, token_hash(token)
-    flow.save(force_insert=True)
-    _audit("patient_flow.created", flow, by)
+    insert(flow, _entry("patient_flow.created", flow, by))
     return flow
 
 
 def ensure_patient(*, caller, patient_id: str, email=None, name=None) -> Patient:
     """The organisation's patient of this id, made if absent; what is said of them is taken over."""
-    patient = Patient.objects.of(caller).filter(patient_id=patient_id).first()
+    patient = find_patient(caller, patient_id)
     if patient is None:
-        try:
-            with transaction.atomic():
-                return Patient.objects.create(
-                    organization_id=caller.organization_id, environment=caller.environment,
-                    patient_id=patient_id, email=email, name=name,
-                )  # fmt: skip
-        except IntegrityError:  # another request made it between the two statements
-            patient = Patient.objects.of(caller).get(patient_id=patient_id)
+        made = Patient(
+            organization_id=caller.organization_id, environment=caller.environment, patient_id=patient_id,
+            email=email, name=name,
+        )  # fmt: skip
+        if made.add():
+            return made
+        patient = find_patient(caller, patient_id)  # another request made it between the two statements
     patient.learn(email=email, name=name)
     return patient
 
@@ -145,7 +146,11 @@ def complete(flow: PatientFlow, *, by: Actor = PATIENT) -> None:
 
 
 def _audit(action: str, flow: PatientFlow, by: Actor) -> None:
-    record(
+    insert(_entry(action, flow, by))
+
+
+def _entry(action: str, flow: PatientFlow, by: Actor) -> Entry:
+    return entry(
         action=action, by=by, organization_id=flow.organization_id, environment=flow.environment,
         object_type="patient_flow", object_id=flow.pk,
     )  # fmt: skip

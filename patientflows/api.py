@@ -4,7 +4,7 @@ from rest_framework.response import Response
 
 from connect.errors import ResourceConflict, ResourceNotFound
 from connect.openapi import operation, page_of
-from connect.organizations.models import Patient
+from connect.organizations.lookup import patient_or_404
 from connect.organizations.views import ApiView, NoBody, WritingApiView
 from patientflows import actions
 from patientflows.models import PatientFlow
@@ -105,7 +105,7 @@ class FlowsOfPatient(ApiView):
     @operation("list_flows_of_patient", query=PatientFlowQuery, answers=page_of(FlowBody, "PatientFlowList"))
     def get(self, request, patient_id):
         """List a patient's flows, newest first."""
-        patient = Patient.objects.of(request.auth).get_or_404(patient_id=patient_id)
+        patient = patient_or_404(request.auth, patient_id)
         query = self.query(PatientFlowQuery)
         flows = flows_of(request.auth).filter(patient=patient)
         if "status" in query:

@@ -1,6 +1,6 @@
 """What an app's backend asks of a patient: create, replace, disconnect, erase."""
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from connect.audit.actions import Actor, record
 from connect.errors import ExternalIdAlreadyExists
@@ -15,14 +15,12 @@ from webhooks.actions import forget_patient
 @transaction.atomic
 def create_patient(*, caller, by: Actor, patient_id: str, email=None, name=None, metadata=None) -> Patient:
     """Raises ExternalIdAlreadyExists when the organisation has this patient in this environment."""
-    try:
-        with transaction.atomic():
-            patient = Patient.objects.create(
-                organization_id=caller.organization_id, environment=caller.environment, patient_id=patient_id,
-                email=email, name=name, metadata=metadata or {},
-            )  # fmt: skip
-    except IntegrityError:
-        raise ExternalIdAlreadyExists(param="patient_id") from None
+    patient = Patient(
+        organization_id=caller.organization_id, environment=caller.environment, patient_id=patient_id,
+        email=email, name=name, metadata=metadata or {},
+    )  # fmt: skip
+    if not patient.add():
+        raise ExternalIdAlreadyExists(param="patient_id")
     _audit("patient.created", patient, by)
     return patient
 

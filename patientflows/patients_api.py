@@ -4,6 +4,7 @@ from rest_framework.response import Response
 
 from connect.errors import ExternalIdAlreadyExists, InvalidData
 from connect.openapi import operation, page_of
+from connect.organizations.lookup import patient_or_404
 from connect.organizations.models import Patient
 from connect.organizations.views import ApiView, WritingApiView
 from patientflows import patients
@@ -55,7 +56,7 @@ class PatientDetail(ApiView):
     @operation("get_patient", answers=PatientWithConnectionsBody)
     def get(self, request, patient_id):
         """Retrieve a patient with its connections."""
-        patient = Patient.objects.of(request.auth).get_or_404(patient_id=patient_id)
+        patient = patient_or_404(request.auth, patient_id)
         self.note_read("patient.read", patient)
         return Response({**PatientBody(patient).data, "connections": connections_of(patient)})
 
@@ -66,7 +67,7 @@ class PatientDetail(ApiView):
         The whole patient is replaced: what is omitted is cleared. `patient_id` must equal the path's.
         """
         body = self.validated(NewPatient)
-        patient = Patient.objects.of(request.auth).get_or_404(patient_id=patient_id)
+        patient = patient_or_404(request.auth, patient_id)
         if body["patient_id"] != patient_id:
             raise InvalidData("Must equal the patient_id of the path: it cannot be changed", param="patient_id")
         patients.replace_patient(patient=patient, by=self.actor, **body)
@@ -79,7 +80,7 @@ class PatientDetail(ApiView):
         Flows, connections, tokens (revoked at the portal where it offers that), records and the personal data in
         stored events are erased for good.
         """
-        patient = Patient.objects.of(request.auth).get_or_404(patient_id=patient_id)
+        patient = patient_or_404(request.auth, patient_id)
         patients.erase_patient(patient=patient, by=self.actor)
         return Response(DeletedPatientBody({"id": patient_id}).data)
 

@@ -54,7 +54,7 @@ class NewFlow(StrictSerializer):
         # Browsers read a backslash as a slash, and a user name may look like a host: neither is ever meant.
         if parts.scheme not in ("http", "https") or "\\" in value or "@" in parts.netloc:
             raise serializers.ValidationError("An absolute http(s) URL without a user name")
-        if parts.scheme == "http" and self.context["caller"].environment == Environment.PRODUCTION:
+        if parts.scheme == "http" and self.context["environment"] == Environment.PRODUCTION:
             raise serializers.ValidationError("In production the return_url must be https")
         return value
 

@@ -5,7 +5,7 @@ from rest_framework.response import Response
 
 from connect.errors import ResourceNotFound
 from connect.openapi import operation, page_of
-from connect.organizations.models import Patient
+from connect.organizations.lookup import patient_or_404
 from connect.organizations.views import ApiView, NoBody, WritingApiView
 from portals.models import Connection
 from pulls import actions, read
@@ -15,10 +15,6 @@ from pulls.models import Pull
 from pulls.serializers import PullBody, PullQuery, RecordsQuery, SelectionQuery, records_body, selection_of
 
 NDJSON = "application/fhir+ndjson"
-
-
-def patient_of(caller, patient_id: str) -> Patient:
-    return Patient.objects.of(caller).get_or_404(patient_id=patient_id)
 
 
 def pulls_of(caller):
@@ -38,7 +34,7 @@ class Records(ApiView):
         The latest version of each, in the order in which versions landed here, oldest first: who keeps the last cursor
         sees every change once. Records can be read while the pull that brings them still runs.
         """
-        patient = patient_of(request.auth, patient_id)
+        patient = patient_or_404(request.auth, patient_id)
         query = self.query(RecordsQuery)
         selection = selection_of(query)
         self.note_read("records.read", patient)
@@ -63,7 +59,7 @@ class RecordsExport(ApiView):
 
         One resource a line, whole or filtered.
         """
-        patient = patient_of(request.auth, patient_id)
+        patient = patient_or_404(request.auth, patient_id)
         selection = selection_of(self.query(SelectionQuery))
         self.note_read("records.exported", patient)
         return StreamingHttpResponse(read.stream(patient, selection), content_type=NDJSON)
@@ -81,7 +77,7 @@ class Completeness(ApiView):
 
         What the last pull of each connection can vouch for, and the same in sentences that a support desk can send.
         """
-        return Response(completeness_of(patient_of(request.auth, patient_id)))
+        return Response(completeness_of(patient_or_404(request.auth, patient_id)))
 
 
 class Pulls(ApiView):

@@ -7,6 +7,9 @@ from connect.crypto import token_hash
 from connect.errors import ExpiredApiKey, InvalidApiKey, MissingApiKey
 from connect.organizations.actions import note_use
 from connect.organizations.models import ApiKey
+from connect.statements import Given, Select
+
+LIVING_KEY = Select(lambda: ApiKey.objects.filter(hash=Given("hash"), revoked_at=None).order_by())
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -29,11 +32,10 @@ def find_key(secret: str, *, address: str | None = None) -> ApiKey:
     """
     mark = token_hash(secret)
     wrong_keys.refuse_if_shut(address, mark)
-    try:
-        key = ApiKey.objects.get(hash=mark, revoked_at=None)
-    except ApiKey.DoesNotExist:
+    key = LIVING_KEY.first(hash=mark)
+    if key is None:
         wrong_keys.count_wrong(address)
-        raise InvalidApiKey() from None
+        raise InvalidApiKey()
     wrong_keys.note_right(mark)
     if key.is_expired:
         raise ExpiredApiKey()

@@ -8,7 +8,7 @@ import json
 import math
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 from rest_framework.response import Response
 
@@ -16,6 +16,7 @@ from connect import idempotency
 from connect.error_answers import as_api_error
 from connect.errors import ApiError, ResourceConflict, Throttled, envelope
 from connect.organizations.models import IdempotentAnswer
+from connect.statements import insert
 
 KEPT = timedelta(seconds=idempotency.KEPT_SECONDS)
 LEASE = timedelta(seconds=idempotency.LEASE_SECONDS)
@@ -77,14 +78,11 @@ def _answered_or_taken_over(row: IdempotentAnswer, fingerprint: str, now: dateti
 
 def _insert(caller, key: str, fingerprint: str, now: datetime) -> IdempotentAnswer | None:
     """The row of a key that is new; None when somebody has it."""
-    try:
-        with transaction.atomic():
-            return IdempotentAnswer.objects.create(
-                organization_id=caller.organization_id, environment=caller.environment, key=key,
-                fingerprint=fingerprint, leased_until=now + LEASE, created_at=now,
-            )  # fmt: skip
-    except IntegrityError:
-        return None
+    row = IdempotentAnswer(
+        organization_id=caller.organization_id, environment=caller.environment, key=key, fingerprint=fingerprint,
+        leased_until=now + LEASE, created_at=now,
+    )  # fmt: skip
+    return row if insert(row, unless_there=True) else None
 
 
 def _find(caller, key: str, now: datetime) -> IdempotentAnswer | None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from connect import crypto, ids
 from connect.crypto import CannotOpen, SealedField, token_hash
 from connect.errors import ResourceNotFound
+from connect.statements import Given, Update, insert
 from connect.states import Transitions
 
 
@@ -192,6 +193,14 @@ class Patient(models.Model):
             super().save(*args, **kwargs)
             DataKey.make(self)
 
+    def add(self) -> bool:
+        """Insert a new patient with a data key; False where the organisation has one of this `patient_id`."""
+        with transaction.atomic(savepoint=False):
+            if not insert(self, unless_there=True):
+                return False
+            DataKey.make(self)
+            return True
+
     @property
     def tenant(self) -> Tenant:
         return Tenant(self.organization_id, self.environment)
@@ -234,7 +243,7 @@ class DataKey(models.Model):
     def make(cls, patient: Patient) -> None:
         row = cls(patient=patient)
         row.key = crypto.new_data_key()
-        row.save(force_insert=True)
+        insert(row)
 
 
 class IdempotentAnswer(Transitions, models.Model):
@@ -262,7 +271,9 @@ class IdempotentAnswer(Transitions, models.Model):
 
     def keep(self, status: int, body) -> bool:
         """Keep the answer for those who ask again; False when another request has taken the lease over."""
-        return self.amend(only_if=self._held, status=status, body=json.dumps(body))
+        self.body = json.dumps(body)
+        sealed = self._meta.get_field("body").sealed(self)
+        return KEEP.run(pk=self.pk, leased_until=self.leased_until, new_status=status, new_body=sealed) == 1
 
     def take_over(self, *, now, until) -> bool:
         """Take a lease that ran out, of a request that died; one UPDATE decides who gets it."""
@@ -275,3 +286,11 @@ class IdempotentAnswer(Transitions, models.Model):
     @property
     def _held(self) -> dict:
         return {"status": None, "leased_until": self.leased_until}
+
+
+KEEP = Update(
+    lambda: IdempotentAnswer.objects.filter(
+        pk=Given("pk", models.BigAutoField()), status=None, leased_until=Given("leased_until", models.DateTimeField())
+    ),
+    "status", "body",
+)  # fmt: skip

@@ -157,6 +157,17 @@ def test_creating_a_flow_takes_at_most_six_queries(api):
         assert len(asked) <= 6, "\n".join(asked)
 
 
+def test_an_idempotency_key_adds_its_lease_and_its_answer_and_no_more(api):
+    api.create("/patient-flows", BODY)
+    with CaptureQueriesContext(database) as queries:
+        assert api.create("/patient-flows", BODY, **{"Idempotency-Key": "k-1"}).status_code == 200
+    changed = [q["sql"].split()[:3] for q in queries if q["sql"].startswith(("INSERT", "UPDATE"))]
+    assert changed[0] == ["INSERT", "INTO", '"organizations_idempotentanswer"']
+    assert changed[-1][:2] == ["UPDATE", '"organizations_idempotentanswer"']
+    asked = [q for q in queries if not q["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT"))]
+    assert len(asked) <= 6
+
+
 def test_the_same_idempotency_key_makes_one_flow(api):
     answers = [api.create("/patient-flows", BODY, **{"Idempotency-Key": "k-1"}) for _ in range(3)]
     assert len({answer.json()["id"] for answer in answers}) == 1
