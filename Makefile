@@ -1,6 +1,6 @@
 # Connect's commands. `make demo` and `make test` need nothing but Python 3.11 and make; the rest is installed below .venv.
 .DEFAULT_GOAL := help
-.PHONY: bench bench-quick faults help demo test test-sqlite test-postgres lint format migrations lock docs printed diagrams pictures clean
+.PHONY: audit bench bench-quick faults help demo test test-sqlite test-postgres lint format migrations lock docs printed diagrams pictures clean
 
 PYTHON ?= python3
 FAULTS ?=
@@ -41,6 +41,9 @@ faults: $(STAMP)  ## every fault on the real stack, several times, with a table 
 	$(BIN)/python -m tests.faults.lines
 	KILLS=100 DATABASE_URL="$(POSTGRES_TEST_URL)" $(BIN)/pytest -n 0 -q tests/pulls/test_killed.py
 	$(BIN)/python -m bench.soak --minutes 2
+
+audit: $(STAMP)  ## ask an advisory service about every pinned dependency, where one can be reached
+	@bin/audit
 
 bench: $(STAMP)  ## measure, on PostgreSQL and Redis, and keep the figures in bench/results (BENCH="flows --quick")
 	$(BIN)/python -m bench $(BENCH)

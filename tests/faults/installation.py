@@ -89,9 +89,10 @@ class Process:
 class Installation:
     """Use as a context manager."""
 
-    def __init__(self, folder: Path, *, workers: int = 2, portal: Portal | None = None):
+    def __init__(self, folder: Path, *, workers: int = 2, portal: Portal | None = None, disk: Path | None = None):
+        """`disk`: where the database's files are, in place of `folder`."""
         self.folder, self.port = folder, free_port()
-        self.cluster, self.broker, self.receiver = Cluster(folder), Broker(folder), Receiver()
+        self.cluster, self.broker, self.receiver = Cluster(disk or folder), Broker(folder), Receiver()
         self.portal = portal or Portal()
         made = new_secrets()
         self.environment = {key: value for key, value in os.environ.items() if key not in UNSET} | {
@@ -111,6 +112,14 @@ class Installation:
         """A process not yet started: `bin/connect web|worker|beat`."""
         environment = {**self.environment, "WORKER_NAME": name, **more}
         return Process(name, [str(ROOT / "bin" / "connect"), part], environment, self.folder)
+
+    def restart_with(self, **environment: str) -> None:
+        """Kill web and workers, and start them with these settings."""
+        for process in (self.web, *self.workers):
+            process.kill()
+            process.environment = process.environment | environment
+            process.start()
+        self.wait_for_web()
 
     @property
     def base_url(self) -> str:
@@ -149,10 +158,10 @@ class Installation:
         self.portal.close()
         self.receiver.close()
 
-    def manage(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+    def manage(self, *command: str, check: bool = True, seconds: float = 120) -> subprocess.CompletedProcess:
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "manage.py", *command], cwd=ROOT, env=self.environment, check=False,
-            capture_output=True, text=True, timeout=120,
+            capture_output=True, text=True, timeout=seconds,
         )  # fmt: skip
         assert done.returncode == 0 or not check, done.stderr[-3000:]
         return done

@@ -97,7 +97,7 @@ def nothing_is_logged_that_must_not_be(installation: Installation) -> None:
 def verified(installation: Installation) -> None:
     """`manage.py verify`, once more if work had not come round yet."""
     for last in (False, True):
-        done = installation.manage("verify", "--json", check=False)
+        done = installation.manage("verify", "--json", check=False, seconds=900)
         found = [finding for line in done.stdout.splitlines() if (finding := json.loads(line))["count"]]
         if not found and done.returncode == 0:
             return

@@ -11,6 +11,10 @@ import psycopg
 import requests
 
 from tests.faults.installation import NAME, Installation
+from tests.faults.wire import SlowWire
+
+# Patients at a time × types a pull, each with a page in hand: and as much again that a killed worker had.
+MOST_PAGES_AHEAD = 4 * 2 * 2
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,23 @@ def database_stalled(installation: Installation, chance: random.Random) -> None:
             statuses = {call.result().status_code for call in asked}
     assert statuses <= {200, 429}, statuses
     assert 429 in statuses, "nothing was shed"
+
+
+def database_slow(installation: Installation, chance: random.Random) -> None:
+    """Each word to it takes 50 ms: pulls ask the portal for no more than they can store (backpressure)."""
+    portal, cluster = installation.portal, installation.cluster
+    with SlowWire(cluster.port, seconds=0.05) as wire:
+        installation.restart_with(DATABASE_URL=cluster.url(NAME).replace(str(cluster.port), str(wire.port)))
+        sent_before, stored_before = portal.pages_sent, pages_stored(installation)
+        for _ in range(30):
+            time.sleep(0.5)
+            ahead = (portal.pages_sent - sent_before) - (pages_stored(installation) - stored_before)
+            assert ahead <= MOST_PAGES_AHEAD, f"{ahead} pages were fetched that wait to be stored"
+    installation.restart_with(DATABASE_URL=cluster.url(NAME))
+
+
+def pages_stored(installation: Installation) -> int:
+    return installation.cluster.execute(NAME, "SELECT coalesce(sum(pages), 0) FROM pulls_search")[0][0]
 
 
 def redis_flushed(installation: Installation, chance: random.Random) -> None:
@@ -201,6 +222,7 @@ FAULTS = (
     Fault("database restarted", database_restarted, "500 while it is away; work goes on after its lease"),
     Fault("serialisation failures", serialisation_failures, "the transaction is repeated by whoever asked"),
     Fault("database stalled", database_stalled, "429 with Retry-After past the threads; /health answers"),
+    Fault("database slow", database_slow, "everything is slower; a pull has no more than a page a type in hand"),
     Fault("Redis flushed", redis_flushed, "wake-ups are lost: sweeps find the work within seconds", is_short=True),
     Fault("Redis restarted", redis_restarted, "wake-ups are lost: sweeps find the work within seconds"),
     Fault("Redis gone", redis_gone, "requests go on; work waits until it is back"),

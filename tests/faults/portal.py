@@ -43,6 +43,7 @@ class Portal:
         self.spent: Counter = Counter()
         self.access: dict[str, str] = {}
         self.refresh: dict[str, str] = {}
+        self.pages_sent = 0
         self.refreshed = self.refused_refreshes = 0
         self.replaced: dict[str, str] = {}
         self.has_grace = False
@@ -98,6 +99,8 @@ class Portal:
     def search(self, kind: str, query: dict) -> tuple[int, dict]:
         patient, offset = query["patient"][0].removeprefix("Patient/"), int(query.get("offset", ["0"])[0])
         time.sleep(self.page_seconds)
+        with self.lock:
+            self.pages_sent += 1
         chosen = range(offset, min(offset + PAGE, self.resources))
         entries = [{"resource": resource(kind, patient, number), "search": {"mode": "match"}} for number in chosen]
         links = []

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -57,6 +58,13 @@ class Cluster:
         """`immediate` is a crash: the next start recovers from the log."""
         self._run("pg_ctl", "-D", str(self.folder), "-m", mode, "-w", "stop")
 
+    @property
+    def is_up(self) -> bool:
+        with contextlib.suppress(psycopg.OperationalError):
+            self.execute("postgres", "SELECT 1")
+            return True
+        return False
+
     def url(self, name: str) -> str:
         return f"postgres://postgres@127.0.0.1:{self.port}/{name}"
 
@@ -80,6 +88,41 @@ class Cluster:
                 [postgres_program(program), *arguments], check=True, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 cwd="/tmp", timeout=120, **self.user,
             )  # fmt: skip
+
+
+class SmallDisk:
+    """A file system of so many MiB at a folder, in memory; root only. Use as a context manager."""
+
+    def __init__(self, folder: Path, mib: int):
+        self.folder, self.mib = folder, mib
+
+    @staticmethod
+    def is_allowed() -> bool:
+        """Whether this process may mount."""
+        with tempfile.TemporaryDirectory() as place:
+            tried = subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False
+            )
+            if tried.returncode == 0:
+                subprocess.run(["umount", place], check=True)
+        return tried.returncode == 0
+
+    def __enter__(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.mib}m", "tmpfs", str(self.folder)], check=True)
+        return self
+
+    def __exit__(self, *_) -> None:
+        subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
+
+    def fill(self) -> None:
+        """Leave no room at all."""
+        with contextlib.suppress(OSError), open(self.folder / "ballast", "ab", buffering=0) as ballast:
+            while ballast.write(bytes(4096)):
+                pass
+
+    def make_room(self) -> None:
+        (self.folder / "ballast").unlink(missing_ok=True)
 
 
 class Broker:
