@@ -28,3 +28,5 @@ def test_every_test_that_a_page_names_exists(page):
     named = set(re.findall(r"`(tests/[\w/.]+)", text))
     assert len(named) > 3
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+    classes = set(re.findall(r"`(tests/[\w/.]+)::(\w+)", text))
+    assert [(path, name) for path, name in classes if f"class {name}" not in (ROOT / path).read_text()] == []

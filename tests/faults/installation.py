@@ -158,7 +158,7 @@ class Installation:
         self.portal.close()
         self.receiver.close()
 
-    def manage(self, *command: str, check: bool = True, seconds: float = 120) -> subprocess.CompletedProcess:
+    def manage(self, *command: str, check: bool = True, seconds: float = 300) -> subprocess.CompletedProcess:
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "manage.py", *command], cwd=ROOT, env=self.environment, check=False,
             capture_output=True, text=True, timeout=seconds,
