@@ -94,7 +94,7 @@ def the_integrator(stack: Stack, browser: Browser) -> None:
     page.goto(stack.access["admin_url"])
     page.get_by_label("Username").fill(stack.access["admin_user"])
     page.get_by_label("Password").fill(stack.access["admin_password"])
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     page.wait_for_load_state("networkidle")
     still(page, "overview")
     page.goto(f"{stack.access['admin_url']}pulls/pull/")

@@ -92,6 +92,12 @@ def test_the_compose_file_sets_variables_that_exist():
     assert set(COMPOSE["x-connect"]["environment"]) - listed == set()
 
 
+def test_what_is_set_in_the_env_file_reaches_every_process_of_ours():
+    ours = [service for service in COMPOSE["services"].values() if service.get("image") == "connect"]
+    assert [service["env_file"] for service in ours] == [".env"] * 4
+    assert {service["environment"]["PORT"] for service in ours} == {"8000"}
+
+
 def test_nothing_but_the_web_is_reachable_and_that_from_this_host_only():
     ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
     assert ports == ["127.0.0.1:${PORT:-8000}:8000"]
