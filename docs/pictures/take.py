@@ -64,7 +64,6 @@ def the_patient(stack: Stack, browser: Browser) -> None:
         recording.frame(KEY_MS)
     page.get_by_role("option", name=PORTAL).first.wait_for(timeout=20_000)
     recording.frame(STILL_MS)
-    still(page, "search")
     page.keyboard.press("Escape")
     patient.search_and_choose(page, "plain portl", PORTAL)
     recording.frame(STILL_MS)
@@ -77,7 +76,6 @@ def the_patient(stack: Stack, browser: Browser) -> None:
     recording.frame(STEP_MS)
     page.wait_for_timeout(4000)
     recording.frame(LAST_MS)
-    still(page, "connected")
     recording.write(HERE / "flow.webp")
 
 
@@ -97,8 +95,6 @@ def the_integrator(stack: Stack, browser: Browser) -> None:
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_load_state("networkidle")
     still(page, "overview")
-    page.goto(f"{stack.access['admin_url']}pulls/pull/")
-    still(page, "pulls")
 
 
 def take() -> None:
