@@ -12,7 +12,6 @@ from django.db import transaction
 from connect import outbound
 from portals.smart import scopes as smart_scopes
 from pulls.calls import ACCEPT, Answer, Verdict
-from pulls.claims import hold
 from pulls.fhir.heads import Head
 from pulls.fhir.pages import Entry, NotFhir, digest_of, read_page
 from pulls.fhir.references import origin_of
@@ -56,7 +55,7 @@ class ReferenceTarget(Target):
     def _settle(self, status: str, reason: str) -> None:
         """Note why it is not here, unless the pull is another's by now. Raises LeaseLost."""
         with transaction.atomic():
-            hold(self.pull)
+            self.pull.hold()
             self.reference.settle(status, reason)
 
     def _entry(self, answer: Answer) -> Entry | None:

@@ -1,17 +1,21 @@
 """The pull side's rows: Pull, its searches (one mark each), records, and the patient's position counter."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.utils import timezone
 
 from connect import ids
 from connect.crypto import SealedField
 from connect.organizations.models import Environment, Organization, Patient, TenantQuerySet
-from connect.states import Transitions
 from portals.models import Connection
+from pulls.leases import Leased
 
 
-class Pull(Transitions, models.Model):
+class Pull(Leased):
     """One run that brings a connection's records here. One is open at a time for a connection."""
+
+    LEASE = timedelta(seconds=90)
 
     class Status(models.TextChoices):
         QUEUED = "queued"
@@ -33,7 +37,6 @@ class Pull(Transitions, models.Model):
         Status.RUNNING: {Status.WAITING, Status.COMPLETED, Status.PARTIAL, Status.FAILED, Status.CANCELED},
         Status.WAITING: {Status.RUNNING, Status.CANCELED, Status.FAILED, Status.PARTIAL},
     }
-    OPEN = (Status.QUEUED, Status.RUNNING, Status.WAITING)
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.new_pull_id, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
@@ -49,12 +52,6 @@ class Pull(Transitions, models.Model):
     is_to_be_retried = models.BooleanField(
         default=False, db_default=False, help_text="What it lacks is asked for again before the next scheduled pull."
     )
-    due_at = models.DateTimeField(default=timezone.now)
-    leased_until = models.DateTimeField(null=True)
-    fence = models.BigIntegerField(default=0)
-    tries = models.PositiveIntegerField(default=0)
-    give_up_at = models.DateTimeField(null=True)
-    waiting_for = models.CharField(max_length=60, blank=True)
     portal_key = models.CharField(max_length=200, blank=True, help_text="Pulls of one key share a portal's limits.")
     total = models.PositiveIntegerField(default=0, help_text="Resources that are new or changed.")
     errors = models.PositiveIntegerField(default=0, help_text="Resource types that could not be had.")
@@ -63,10 +60,6 @@ class Pull(Transitions, models.Model):
     manifest = SealedField(null=True)
     manifest_sha256 = models.CharField(max_length=64, blank=True)
     first_record_at = models.DateTimeField(null=True)
-    started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(default=timezone.now)
 
     objects = TenantQuerySet.as_manager()
 
@@ -93,10 +86,6 @@ class Pull(Transitions, models.Model):
 
     def __str__(self):
         return self.id
-
-    @property
-    def is_open(self) -> bool:
-        return self.status in self.OPEN
 
     @property
     def root_id(self) -> str:

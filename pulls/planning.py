@@ -8,7 +8,6 @@ from django.utils import timezone
 from pulls import calls, plans
 from pulls.calls import Answer, Verdict
 from pulls.capabilities import UNKNOWN, Capabilities, NotACapabilityStatement, read_statement
-from pulls.claims import hold
 from pulls.models import Pull, Search
 from pulls.retries import before, references_to_ask, types_to_ask
 from pulls.store import note_references
@@ -39,7 +38,7 @@ def ensure_plan(pull: Pull) -> None:
         overrides=source.overrides, changed_since=dict.fromkeys(capabilities.types, since) if since else None,
     )  # fmt: skip
     with transaction.atomic():
-        hold(pull, is_full=since is None and only is None)
+        pull.hold(is_full=since is None and only is None)
         Search.objects.bulk_create(
             _rows(pull, [one for one in planned if only is None or one.type in only], capabilities)
         )
@@ -104,7 +103,7 @@ def qualify_patient(pull: Pull) -> bool:
         return False
     empty = list(searches.filter(status=Search.Status.DONE))
     with transaction.atomic():
-        hold(pull)
+        pull.hold()
         for search in empty:
             search.start_over(is_typed=True)
             search.forget_pages()

@@ -22,10 +22,11 @@ from portals.access import AccessLost, access_token, fresh_access_token
 from portals.smart.errors import SmartError
 from pulls import budgets, planning, settle
 from pulls.calls import Answer, Verdict
-from pulls.claims import LeaseLost, claim, renew_if_old
+from pulls.claims import claim, renew_if_old
 from pulls.earlier import EarlierPages
 from pulls.exchanges.recorder import Recorder
 from pulls.following import ReferenceTarget, skip_what_is_not_to_be_fetched
+from pulls.leases import LeaseLost
 from pulls.models import PortalBudget, Pull, Reference
 from pulls.queue import Queue
 from pulls.searching import SearchTarget

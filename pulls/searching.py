@@ -8,7 +8,6 @@ from django.db import transaction
 
 from pulls import calls
 from pulls.calls import PLAIN_JSON, Answer, Verdict
-from pulls.claims import hold
 from pulls.compartment import FOLLOWED
 from pulls.earlier import PAGES_AHEAD, EarlierPage, EarlierPages
 from pulls.fhir.links import LinkRefused, follow, step_over
@@ -248,7 +247,7 @@ class SearchTarget(Target):
     def _go_on_with(self, queries: list[str]) -> None:
         """Save this search, and make one of each further query of its type."""
         with transaction.atomic():
-            hold(self.pull)
+            self.pull.hold()
             self.search.save()
             new = [self._sibling(query, order) for order, query in enumerate(queries, self.search.order + 1)]
             self.siblings = [
@@ -274,7 +273,7 @@ class SearchTarget(Target):
 
         def start_over() -> None:
             with transaction.atomic():
-                hold(self.pull)
+                self.pull.hold()
                 self.search.forget_pages()
                 self.search.save()
 
@@ -303,7 +302,7 @@ class SearchTarget(Target):
     def _save(self) -> None:
         """Write the search's marks, unless the pull is another's by now. Raises LeaseLost."""
         with transaction.atomic():
-            hold(self.pull)
+            self.pull.hold()
             self.search.save()
 
     def _ask_for_less(self, query: str) -> Callable[[], None]:

@@ -10,9 +10,9 @@ from django.utils import timezone
 from connect.states import TransitionRefused
 from portals.models import Connection
 from pulls import manifest
-from pulls.claims import LeaseLost, hold, mine
 from pulls.exports.actions import export_changes
 from pulls.gone import mark_gone
+from pulls.leases import LeaseLost
 from pulls.models import Pull
 from pulls.outcome import may_get_better, status_of_pull, types_lacking
 from pulls.payloads import emit_completed, emit_failed
@@ -30,7 +30,7 @@ def settle(pull: Pull) -> None:
     pull.finished_at = timezone.now()
     with transaction.atomic():
         gone = mark_gone(pull)
-        hold(pull, total=pull.total + sum(gone.values()))
+        pull.hold(total=pull.total + sum(gone.values()))
         _close(pull, status_of_pull(pull, progress_together(pull)), gone=gone, error="")
         if pull.total:
             export_changes(tenant=pull.connection.tenant)
@@ -41,7 +41,7 @@ def fail(pull: Pull, reason: str) -> None:
     pull.finished_at = timezone.now()
     try:
         with transaction.atomic():
-            hold(pull)
+            pull.hold()
             _close(pull, Pull.Status.FAILED, gone={}, error=reason)
             if pull.total:
                 export_changes(tenant=pull.connection.tenant)
@@ -58,7 +58,7 @@ def wait_for_portal(pull: Pull, *, reason: str, until: datetime) -> None:
     due_at = max(until, now + WAITS[min(pull.tries, len(WAITS)) - 1])
     try:
         pull.move(
-            Pull.Status.WAITING, only_if=mine(pull), due_at=min(due_at, give_up_at), give_up_at=give_up_at,
+            Pull.Status.WAITING, only_if=pull.mine, due_at=min(due_at, give_up_at), give_up_at=give_up_at,
             waiting_for=reason, leased_until=None,
         )  # fmt: skip
     except TransitionRefused:

@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from connect.audit.actions import SYSTEM, record
 from pulls.bulk import Held, Place, Row, held, reserve_positions, upsert
-from pulls.claims import hold
 from pulls.earlier import MOST_RANGES, EarlierPage, are_held, count, ranges
 from pulls.fhir.pages import Damaged, Entry
 from pulls.fhir.pages import Page as FhirPage
@@ -100,7 +99,7 @@ class Store:
         landed = land(self.pull, [each.entries for each in arrived])
         written = sum(each.written for each in landed)
         first = {"first_record_at": timezone.now()} if written and self.pull.first_record_at is None else {}
-        hold(self.pull, total=self.pull.total + written, **first)
+        self.pull.hold(total=self.pull.total + written, **first)
         self._note_references(each for answer in arrived for each in answer.references)
         self._keep_pages([(each, fate) for each, fate in zip(arrived, landed, strict=True) if each.page])
         fetched = [each.reference.pk for each in arrived if each.reference]

@@ -8,7 +8,6 @@ from django.utils import timezone
 from connect.audit.actions import SYSTEM, record
 from connect.errors import ResourceConflict
 from portals.models import Connection
-from pulls.claims import due
 from pulls.models import Pull
 from pulls.run import run_pull
 
@@ -50,7 +49,7 @@ def _queue(connection: Connection) -> int:
 def due_pulls() -> list[str]:
     """The ids of open pulls that are due and free, the longest due first; each is offered twice a minute at most, so
     that busy workers find no pile of repeated messages."""
-    ids = due(timezone.now()).order_by("due_at").values_list("pk", flat=True)[:BATCH]
+    ids = Pull.due(timezone.now()).order_by("due_at").values_list("pk", flat=True)[:BATCH]
     return [pull_id for pull_id in ids if cache.add(f"pull-offered:{pull_id}", 1, timeout=OFFER_SECONDS)]
 
 

@@ -1,6 +1,7 @@
 """The export side's rows: destinations, how far each has a patient's records, runs, their files, and what to erase."""
 
 import json
+from datetime import timedelta
 
 from django.db import models
 from django.utils import timezone
@@ -8,7 +9,7 @@ from django.utils import timezone
 from connect import ids
 from connect.crypto import SealedField
 from connect.organizations.models import Environment, Organization, Patient, Tenant, TenantQuerySet
-from connect.states import Transitions
+from pulls.leases import Leased
 
 
 class Destination(models.Model):
@@ -78,8 +79,10 @@ class Mark(models.Model):
         constraints = [models.UniqueConstraint(fields=["destination", "patient"], name="one_mark_a_patient")]
 
 
-class Export(Transitions, models.Model):
+class Export(Leased):
     """One run to one destination. One is open at a time for a destination; what comes meanwhile, the next one takes."""
+
+    LEASE = timedelta(minutes=5)  # a load of 48 MB must reach a slow bucket within it
 
     class Status(models.TextChoices):
         QUEUED = "queued"
@@ -103,7 +106,6 @@ class Export(Transitions, models.Model):
         Status.RUNNING: {Status.WAITING, Status.COMPLETED, Status.FAILED},
         Status.WAITING: {Status.RUNNING, Status.FAILED},
     }
-    OPEN = (Status.QUEUED, Status.RUNNING, Status.WAITING)
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.new_export_id, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
@@ -113,12 +115,6 @@ class Export(Transitions, models.Model):
     trigger = models.CharField(max_length=10, choices=Trigger)
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.CHANGES)
     again = models.BooleanField(default=False, help_text="More came while it ran: another run follows.")
-    due_at = models.DateTimeField(default=timezone.now)
-    leased_until = models.DateTimeField(null=True)
-    fence = models.BigIntegerField(default=0)
-    tries = models.PositiveIntegerField(default=0)
-    give_up_at = models.DateTimeField(null=True)
-    waiting_for = models.CharField(max_length=60, blank=True)
     patient_ref = models.CharField(max_length=40, blank=True, help_text="The patient it has come to.")
     position = models.BigIntegerField(default=0, help_text="How far it has come with that patient.")
     resources = models.PositiveBigIntegerField(default=0)
@@ -128,10 +124,6 @@ class Export(Transitions, models.Model):
     reasons = models.JSONField(default=dict, help_text="Why, and how many of each.")
     error = models.CharField(max_length=60, blank=True)
     manifest_sha256 = models.CharField(max_length=64, blank=True)
-    started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(default=timezone.now)
 
     objects = TenantQuerySet.as_manager()
 
@@ -155,10 +147,6 @@ class Export(Transitions, models.Model):
 
     def __str__(self):
         return self.id
-
-    @property
-    def is_open(self) -> bool:
-        return self.status in self.OPEN
 
     @property
     def folder(self) -> str:

@@ -15,10 +15,10 @@ from django.db.models.functions import Coalesce
 from connect.crypto import CannotOpen
 from connect.organizations.models import Patient
 from pulls.exports import settle
-from pulls.exports.claims import LeaseLost, claim, hold
 from pulls.exports.models import Export, ExportFile, Mark, Span
 from pulls.exports.stores import FolderStore, StoreRefused, StoreUnavailable, open_store
 from pulls.exports.writers import Delivered, writer_for
+from pulls.leases import LeaseLost
 from pulls.models import Record, RecordHead
 from pulls.read import Selection, walk
 from pulls.records import data_key, open_body
@@ -35,7 +35,7 @@ class PatientErased(Exception):
 
 def run_export(export_id: str) -> None:
     """Work on an export until it is settled, must wait, or is somebody else's."""
-    export = claim(export_id)
+    export = Export.claim(export_id, "destination")
     if export is None:
         return
     with structlog.contextvars.bound_contextvars(export_id=export.pk):
@@ -120,7 +120,7 @@ class ExportRun:
     @transaction.atomic
     def commit(self, done: Delivered) -> None:
         self._lock_patients()
-        hold(self.export)
+        self.export.hold()
         ExportFile.objects.bulk_create(done.files)
         if isinstance(self.store, FolderStore):
             Span.objects.bulk_create(done.spans, batch_size=500)
@@ -129,8 +129,8 @@ class ExportRun:
             update_conflicts=True, unique_fields=["destination", "patient"], update_fields=["position"],
         )  # fmt: skip
         export, last = self.export, max(self.reached)
-        hold(
-            export, patient_ref=last, position=self.reached[last], resources=export.resources + done.resources,
+        export.hold(
+            patient_ref=last, position=self.reached[last], resources=export.resources + done.resources,
             gone=export.gone + done.gone, bytes=export.bytes + done.bytes,
             errors=export.errors + done.reasons.total(),
             reasons=dict(Counter(export.reasons) + done.reasons),

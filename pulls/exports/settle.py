@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from connect.organizations.fields import InstantField
 from connect.states import TransitionRefused
-from pulls.exports.claims import LeaseLost, hold, mine
 from pulls.exports.models import Destination, Export
 from pulls.exports.payloads import emit_export
 from pulls.exports.queue import queue_run
 from pulls.exports.stores import FhirStore
 from pulls.exports.stores.errors import StoreError
+from pulls.leases import LeaseLost
 from webhooks.event_types import EXPORT_COMPLETED, EXPORT_FAILED
 
 log = structlog.get_logger(__name__)
@@ -29,13 +29,13 @@ instant = InstantField().to_representation
 
 def settle(export: Export, store) -> None:
     """Everything is there: write the manifest last (contract 5.2), then say so. Raises StoreError, LeaseLost."""
-    hold(export)
+    export.hold()
     export.finished_at = timezone.now()
     text = canonical(manifest_of(export))
     if not isinstance(store, FhirStore):
         store.put(f"{export.folder}/{MANIFEST}", io.BytesIO(text.encode()), content_type="application/json")
     with transaction.atomic():
-        hold(export)
+        export.hold()
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         _close(export, Export.Status.COMPLETED, manifest_sha256=sha256)
         Destination.objects.get(pk=export.destination_id).has_everything_until(export.started_at)
@@ -51,7 +51,7 @@ def wait(export: Export, fault: StoreError) -> None:
     pause = max(WAITS[min(export.tries, len(WAITS)) - 1], timedelta(seconds=fault.retry_after_seconds or 0))
     try:
         export.move(
-            Export.Status.WAITING, only_if=mine(export), due_at=min(now + pause, give_up_at), give_up_at=give_up_at,
+            Export.Status.WAITING, only_if=export.mine, due_at=min(now + pause, give_up_at), give_up_at=give_up_at,
             waiting_for=fault.reason[:60], leased_until=None,
         )  # fmt: skip
     except TransitionRefused:
@@ -64,7 +64,7 @@ def fail(export: Export, reason: str) -> None:
     export.finished_at = timezone.now()
     try:
         with transaction.atomic():
-            hold(export)
+            export.hold()
             _close(export, Export.Status.FAILED, error=reason[:60])
             emit_export(EXPORT_FAILED, export)
     except LeaseLost:

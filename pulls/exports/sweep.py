@@ -4,7 +4,7 @@ from django.core.cache import cache
 from django.db import close_old_connections
 from django.utils import timezone
 
-from pulls.exports.claims import due
+from pulls.exports.models import Export
 from pulls.exports.run import run_export
 
 BATCH = 50
@@ -13,7 +13,7 @@ OFFER_SECONDS = 30
 
 def due_exports() -> list[str]:
     """Ids, the longest due first; each is offered twice a minute at most."""
-    ids = due(timezone.now()).order_by("due_at").values_list("pk", flat=True)[:BATCH]
+    ids = Export.due(timezone.now()).order_by("due_at").values_list("pk", flat=True)[:BATCH]
     return [export_id for export_id in ids if cache.add(f"export-offered:{export_id}", 1, timeout=OFFER_SECONDS)]
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from portals.models import Source
-from pulls.exports.claims import hold
 from pulls.exports.models import Export, ExportFile, Span
 from pulls.exports.stores import FhirStore, StoreRefused
 from pulls.fhir.identifiers import with_patient_identifier
@@ -99,7 +98,7 @@ class FileWriter:
             size, sha256 = part.finish()
             number = self.export.files.filter(resource_type=name).count() + 1
             path = f"{self.export.folder}/{name}-{number}.ndjson{'.gz' if self.compress else ''}"
-            hold(self.export)  # a worker that was overtaken must not write over its successor's file
+            self.export.hold()  # a worker that was overtaken must not write over its successor's file
             with part.file:
                 self.store.put(path, part.file, content_type="application/gzip" if self.compress else NDJSON)
             file = ExportFile(

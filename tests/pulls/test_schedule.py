@@ -12,7 +12,6 @@ from portals.clock import live_through
 from portals.models import Connection, Source
 from pulls import sweep
 from pulls.actions import cancel_pull, pull_now, queue_pull
-from pulls.claims import LEASE
 from pulls.models import Pull
 from pulls.quiet import after_quiet_hours
 from pulls.run import run_pull
@@ -189,7 +188,7 @@ def test_a_worker_that_died_is_replaced_when_its_lease_runs_out(monkeypatch, por
     run_pull(made.pk)
     assert Pull.objects.get().status == "running"
     asked = len(portal.requests)
-    with time_machine.travel(Pull.objects.get().leased_until + LEASE):
+    with time_machine.travel(Pull.objects.get().leased_until + Pull.LEASE):
         run_pull(made.pk)
     assert Pull.objects.get().status == "completed"
     assert len(portal.requests) == asked

@@ -38,6 +38,7 @@ from portals.smart.tokens import TokenResponse
 from pulls import claims as pull_claims
 from pulls import settle as pull_settle
 from pulls.actions import cancel_pull, pull_now
+from pulls.leases import LeaseLost
 from pulls.models import Pull
 from tests.factories import make_endpoint, make_organization
 from tests.world import make_world
@@ -236,9 +237,9 @@ class PullMachine(Machine):
                 case "wait":
                     pull_settle.wait_for_portal(mine, reason="portal_unavailable", until=timezone.now())
                 case "hold":
-                    pull_claims.hold(mine)
+                    mine.hold()
             lost = False
-        except (pull_claims.LeaseLost, TransitionRefused):
+        except (LeaseLost, TransitionRefused):
             lost = True
         after = Pull.objects.get(pk=mine.pk)
         if holds:

@@ -8,7 +8,6 @@ import pytest
 import time_machine
 
 from connect.audit.models import Entry
-from pulls.exports.claims import LEASE
 from pulls.exports.models import Destination, Erasure, Export, Span
 from pulls.exports.run import ExportRun, run_export
 from pulls.exports.stores import FolderStore, StoreUnavailable
@@ -292,7 +291,7 @@ def test_a_run_that_another_worker_took_over_writes_nothing_more(monkeypatch, ad
     def slow(store, *args, **kwargs):
         put(store, *args, **kwargs)
         monkeypatch.setattr(FolderStore, "put", put)
-        with time_machine.travel(Export.objects.get().leased_until + LEASE, tick=False):
+        with time_machine.travel(Export.objects.get().leased_until + Export.LEASE, tick=False):
             run_export(run.pk)
 
     monkeypatch.setattr(FolderStore, "put", slow)
