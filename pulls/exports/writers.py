@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from portals.models import Source
 from pulls.exports.models import Export, ExportFile, Span
-from pulls.exports.stores import FhirStore, StoreRefused
+from pulls.exports.stores import FhirStore, StoreRefused, StoreUnavailable
 from pulls.fhir.identifiers import with_patient_identifier
 from pulls.fhir.renaming import derived_id, renamed
 from pulls.models import Record
@@ -20,6 +20,7 @@ DELETED = "deleted"
 LOAD_BYTES = 48 * 1024 * 1024
 BUNDLE_ENTRIES = 100
 BUNDLE_BYTES = 4 * 1024 * 1024
+BUSY = frozenset({408, 425, 429, 503})
 
 
 @dataclass
@@ -161,7 +162,8 @@ class FhirWriter:
         return self.bases[source_id]
 
     def deliver(self) -> Delivered:
-        """Send the load as a transaction; where the server refuses it, entry by entry, so that one costs no other."""
+        """Send the load as a transaction; where the server refuses it, entry by entry, so that one costs no other.
+        Raises StoreError; the same load sent again changes nothing."""
         done = Delivered(gone=self.gone, bytes=self.size)
         if self.entries:
             for status in self._statuses():
@@ -178,7 +180,16 @@ class FhirWriter:
         except StoreRefused as refusal:
             if not refusal.reason.startswith("http_4"):
                 raise
-        return self.store.send(self.entries, kind="batch")
+        statuses = self.store.send(self.entries, kind="batch")
+        faulty = [place for place, status in enumerate(statuses) if status >= 500 or status in BUSY]
+        if faulty:
+            again = self.store.send([self.entries[place] for place in faulty], kind="batch")
+            statuses = [*statuses]
+            for place, status in zip(faulty, again, strict=True):
+                statuses[place] = status
+        if busy := BUSY.intersection(statuses):
+            raise StoreUnavailable(f"http_{min(busy)}")
+        return statuses
 
     def withdraw(self, done: Delivered) -> None:
         """Nothing: what the server was given is in its keeping."""

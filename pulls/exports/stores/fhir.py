@@ -25,6 +25,8 @@ class FhirStore:
             raise StoreRefused("not_fhir")
         if not str(statement.get("fhirVersion", "4.0")).startswith("4."):
             raise StoreRefused("not_r4")
+        if _takes_no_ids(statement):
+            raise StoreRefused("no_client_ids")
         self.send([], kind="batch")
 
     def send(self, entries: list[bytes], *, kind: str) -> list[int]:
@@ -52,6 +54,13 @@ class FhirStore:
         if not 200 <= answer.status < 300:
             raise StoreRefused(f"http_{answer.status}")
         return _object(answer.body)
+
+
+def _takes_no_ids(statement: dict) -> bool:
+    """Whether the server says of every type that an update may not create: then ids of ours have no place there."""
+    rests = statement.get("rest") if isinstance(statement.get("rest"), list) else []
+    listed = [each for rest in rests if isinstance(rest, dict) for each in rest.get("resource") or []]
+    return bool(listed) and all(isinstance(each, dict) and each.get("updateCreate") is False for each in listed)
 
 
 def _authorization(credentials: dict) -> dict[str, str]:

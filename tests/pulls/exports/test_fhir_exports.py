@@ -122,6 +122,47 @@ def test_one_bad_resource_costs_no_other(api, double, pulled, export):
     assert (run.status, run.resources, run.errors, run.reasons) == ("completed", 2, 2, {"http_422": 2})
 
 
+def refusing_transactions(*answers):
+    """Transactions are refused; batches are answered with these statuses, one tuple after another."""
+    left = list(answers)
+
+    def answer(request):
+        if json.loads(request.body)["type"] == "transaction":
+            return Answer(422, json={"resourceType": "OperationOutcome"})
+        return answered(request, *(left.pop(0) if len(left) > 1 else left[0]))
+
+    return answer
+
+
+def test_an_entry_that_fails_at_the_server_is_sent_once_more(api, double, pulled, export):
+    pulled("a", "b", "c")
+    add(api, f"{double.url}/fhir")
+    double.on("/fhir", refusing_transactions((201, 500, 500, 201), (201, 500)))
+    run = export()
+    assert (run.status, run.resources, run.reasons) == ("completed", 3, {"http_500": 1})
+    assert [len(json.loads(each.body)["entry"]) for each in double.to("/fhir")][-2:] == [4, 2]
+
+
+def test_entries_the_server_is_too_busy_for_are_sent_again_later(api, double, pulled):
+    pulled("a")
+    add(api, f"{double.url}/fhir")
+    double.on("/fhir", refusing_transactions((201, 429), (429,), (200,)))
+    run = Export.objects.get()
+    run_export(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.waiting_for, run.errors) == ("waiting", "http_429", 0)
+    with time_machine.travel(run.due_at + timedelta(seconds=1)):
+        run_export(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.resources, run.errors) == ("completed", 2, 0)
+
+
+def test_a_server_that_gives_ids_itself_is_refused_when_saved(api, double):
+    types = [{"type": "Patient", "updateCreate": False}, {"type": "Observation", "updateCreate": False}]
+    double.on("/fhir/metadata", fhir({"resourceType": "CapabilityStatement", "rest": [{"resource": types}]}))
+    assert "no_client_ids" in add(api, f"{double.url}/fhir").json()["error"]["message"]
+
+
 def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(api, double, pulled):
     pulled("a")
     add(api, f"{double.url}/fhir")
