@@ -1,15 +1,17 @@
 """What a portal said in a pull that is not complete is kept without the patient's data, and can be played again."""
 
 import json
+import re
 from urllib.parse import urlsplit
 
 import pytest
+from django.core.management import CommandError, call_command
 from structlog.contextvars import bound_contextvars
 
 from pulls.exchanges import recorder
 from pulls.exchanges.disguise import BASE, Disguise
 from pulls.exchanges.replay import Replay
-from pulls.models import Exchange, Search
+from pulls.models import Exchange, Pull, Search
 from tests.portals.portal_double import HTML_502, Answer
 from tests.pulls.conftest import make_patient
 from tests.pulls.scripted import ScriptedPortal, fhir, observation
@@ -111,6 +113,31 @@ def test_played_again_it_comes_to_the_same_end(failed, connected, pull, tenant):
         again = pull(connected(portal=portal, patient=make_patient(tenant, "p-2"), fhir_patient=kept["patient"]))
     assert again.status == failed.status
     assert outcome(again) == outcome(failed)
+
+
+class TestCommand:
+    """`manage.py replay_exchange`"""
+
+    @pytest.fixture
+    def file(self, failed, tmp_path):
+        path = tmp_path / "exchange.json"
+        path.write_text(failed.exchange.told)
+        return path
+
+    @pytest.mark.timeout(600)  # it migrates a database of its own
+    @pytest.mark.parametrize("where", [["--here"], []], ids=["here", "in a database that is thrown away"])
+    def test_it_comes_to_the_same_end_and_leaves_nothing(self, file, where, capfd, failed):
+        call_command("replay_exchange", str(file), *where)
+        told = capfd.readouterr().out
+        assert "then: partial" in told
+        assert "now:  partial" in told
+        assert re.search(r"Condition +refused +0 fetched +http_403", told)
+        assert list(Pull.objects.all()) == [failed]
+
+    def test_another_file_is_refused_in_words(self, tmp_path):
+        (tmp_path / "other.json").write_text("{}")
+        with pytest.raises(CommandError, match="is no exchange"):
+            call_command("replay_exchange", str(tmp_path / "other.json"))
 
 
 class TestDisguise:
