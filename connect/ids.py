@@ -83,6 +83,10 @@ def new_alert_id() -> str:
     return new_id("alert")
 
 
+def new_update_id() -> str:
+    return new_id("upd")
+
+
 def new_receipt_id() -> str:
     return new_id("rcpt")
 

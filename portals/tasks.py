@@ -7,6 +7,7 @@ from celery import shared_task
 from portals import clock, probing, revoke, sweep
 from portals import fetch_logos as logo_fetching
 from portals import refresh as refreshing
+from portals.directory import asked
 from portals.preflight import run as preflights
 from portals.smart.errors import SmartError
 
@@ -75,3 +76,9 @@ def preflight_due() -> None:
     """Check the registrations that are due."""
     if preflights.preflight_due():
         preflight_due.delay()
+
+
+@shared_task(name="portals.update_directories")
+def update_directories() -> None:
+    """Compare and import the lists that people asked for."""
+    asked.work_due()

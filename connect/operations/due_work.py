@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from connect.operations.models import Notice
 from patientflows.models import Attempt, PatientFlow
-from portals.models import Connection, Logo, Revocation
+from portals.models import Connection, DirectoryUpdate, Logo, Revocation
 from pulls.exports.models import Erasure, Export
 from pulls.models import Pull
 from webhooks.models import Event
@@ -64,6 +64,7 @@ KINDS = (
          lambda now: Connection.objects.filter(_free(now), status=Connection.Status.ACTIVE)),
     Kind("revocations", "refresh", "due_at", lambda now: Revocation.objects.filter(_free(now), settled_at=None)),
     Kind("logos to fetch", "refresh", "due_at", lambda now: Logo.objects.all()),
+    Kind("directories to update", "exports", "due_at", DirectoryUpdate.objects.due),
     Kind("deliveries", "webhooks", "next_attempt_at", lambda now: Event.objects.filter(status=Event.Status.PENDING)),
     Kind("flows to expire", "flows", "expires_at",
          lambda now: PatientFlow.objects.filter(status=PatientFlow.Status.OPEN)),

@@ -12,7 +12,7 @@ PAGES = {
     "pf_": "patientflows.patientflow", "att_": "patientflows.attempt", "conn_": "portals.connection",
     "fhirsrc_": "portals.source", "reg_": "portals.registration", "pull_": "pulls.pull", "wh_": "webhooks.endpoint",
     "evt_": "webhooks.event", "org_": "organizations.organization", "key_": "organizations.apikey",
-    "pat_": "organizations.patient", "alert_": "operations.alert", "dest_": "exports.destination", "exp_": "exports.export",
+    "pat_": "organizations.patient", "alert_": "operations.alert", "upd_": "portals.directoryupdate", "dest_": "exports.destination", "exp_": "exports.export",
 }  # fmt: skip
 LOWER_CASE = ("fhirsrc_",)
 

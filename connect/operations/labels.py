@@ -1,5 +1,7 @@
 """Colours and words for statuses, the same on every page."""
 
+from datetime import timedelta
+
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timesince import timesince, timeuntil
@@ -10,10 +12,13 @@ TONES = {
     "delivered": "success", "done": "success", "fetched": "success", "new": "success",
     "open": "info", "queued": "info", "running": "info", "pending": "info", "waiting": "warning", "changed": "info",
     "partial": "warning", "expired": "warning", "held": "warning", "degraded": "warning", "skipped": "warning",
+    "comparing": "info", "compared": "warning", "importing": "info", "imported": "success", "unchanged": "success",
+    "dropped": "",
     "failed": "danger", "refresh_failed": "danger", "exhausted": "danger", "unavailable": "danger",
     "refused": "danger", "disabled": "danger", "gone": "danger", "revoked": "danger",
 }  # fmt: skip
 
+JUST_NOW = timedelta(minutes=1)
 CLASSES = {
     "success": "bg-green-100 text-green-700 dark:bg-green-500/20 dark:text-green-400",
     "info": "bg-blue-100 text-blue-700 dark:bg-blue-500/20 dark:text-blue-400",
@@ -46,6 +51,8 @@ def when(moment):
 def near(moment) -> str:
     """The same in plain text."""
     past = moment <= now()
+    if abs(moment - now()) < JUST_NOW:
+        return "just now" if past else "in a moment"
     words = (timesince(moment) if past else timeuntil(moment)).split(",")[0]
     return f"{words} ago" if past else f"in {words}"
 

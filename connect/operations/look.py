@@ -43,6 +43,7 @@ NAVIGATION = [
             _list("Portals", "local_hospital", "portals", "source"),
             _list("Names", "list_alt", "portals", "listing"),
             _list("Directories", "menu_book", "portals", "directory"),
+            _list("Directory updates", "published_with_changes", "portals", "directoryupdate"),
             _list("Failing token endpoints", "electric_bolt", "portals", "circuit"),
             _list("Registrations", "badge", "portals", "registration"),
             _list("Signing keys", "key", "portals", "signingkey"),

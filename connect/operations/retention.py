@@ -20,7 +20,7 @@ from connect import idempotency
 from connect.operations.models import Alert
 from connect.organizations.models import IdempotentAnswer
 from patientflows.models import PatientFlow, Step
-from portals.models import MissingPortal, Revocation
+from portals.models import DirectoryUpdate, MissingPortal, Revocation
 from portals.sandbox.models import Authorization, Outage, Token
 from pulls.models import Exchange, Page, Pull, Reference, Unreadable
 from webhooks.models import Delivery, Endpoint, Event
@@ -108,6 +108,9 @@ RULES = (
          lambda before: Reference.objects.filter(pull__in=_of_ended_pulls(before)), "PULL_DETAIL_DAYS"),
     Rule("exchanges of ended pulls",
          lambda before: Exchange.objects.filter(pull__in=_of_ended_pulls(before)), "PULL_DETAIL_DAYS"),
+    Rule("updates of directories",
+         lambda before: DirectoryUpdate.objects.exclude(status__in=DirectoryUpdate.WORKED_ON).filter(created_at__lt=before),
+         kept=timedelta(days=90)),
     Rule("resolved alerts", lambda before: Alert.objects.filter(status="resolved", resolved_at__lt=before),
          kept=timedelta(days=90)),
     Rule("unreadable entries of earlier pulls",

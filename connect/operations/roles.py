@@ -10,7 +10,7 @@ SHOWN = {
     "organizations": ("organization", "apikey", "patient"),
     "patientflows": ("patientflow", "attempt"),
     "portals": (
-        "source", "listing", "directory", "registration", "connection", "missingportal", "revocation", "signingkey",
+        "source", "listing", "directory", "directoryupdate", "registration", "connection", "missingportal", "revocation", "signingkey",
         "circuit",
     ),
     "pulls": ("pull", "record"),

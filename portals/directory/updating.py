@@ -44,19 +44,21 @@ def update(
     directory: Directory,
     by: Actor,
     file: BinaryIO | None = None,
+    etag: str = "",
     format: Format | None = None,
     dry_run: bool = False,
     force: bool = False,
     prefer: bool = False,
 ) -> Update:
-    """Import `file`, or the list at the directory's URL. `dry_run` only tells what would change.
+    """Import `file`, or the list at the directory's URL. `dry_run` only tells what would change. `etag`: what the server
+    that `file` came from calls it.
 
     An unchanged list is not read again unless `force`. Raises DirectoryUnreadable and DropRefused (the catalogue stays
     as it was), FetchFailed, outbound.OutboundError.
     """
     options = {"directory": directory, "by": by, "format": format, "dry_run": dry_run, "force": force, "prefer": prefer}
     if file is not None:
-        return _update_from(file, etag="", sha256=digest(file), **options)
+        return _update_from(file, etag=etag, sha256=digest(file), **options)
     with fetched(directory.url, etag="" if force else directory.etag) as answer:
         if answer is None:
             return Update(None)

@@ -4,6 +4,7 @@ from portals.models.catalogue import CatalogueVersion, Directory, Listing, Missi
 from portals.models.connections import Advance, Circuit, Connection, Revocation
 from portals.models.logos import Logo
 from portals.models.registrations import Preflight, Registration, SigningKey
+from portals.models.updates import DirectoryUpdate
 
 __all__ = [
     "Advance",
@@ -11,6 +12,7 @@ __all__ = [
     "Circuit",
     "Connection",
     "Directory",
+    "DirectoryUpdate",
     "Listing",
     "Logo",
     "MissingPortal",

@@ -40,6 +40,7 @@ EVERYWHERE = {
     "portals.source": {"pause_now": "operator", "resume": "operator", "probe": "operator", "withdraw": "administrator"},
     "portals.listing": {},
     "portals.directory": {"compare": "administrator"},
+    "portals.directoryupdate": {"approve": "administrator", "drop": "administrator"},
     "portals.circuit": {},
     "portals.signingkey": {},
 }

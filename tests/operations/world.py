@@ -19,7 +19,17 @@ from patientflows.models import Attempt, PatientFlow, Step
 from patientflows.timeline import note
 from portals.connections import grant
 from portals.keys import rotate
-from portals.models import Circuit, Connection, Directory, Listing, MissingPortal, Registration, Revocation, Source
+from portals.models import (
+    Circuit,
+    Connection,
+    Directory,
+    DirectoryUpdate,
+    Listing,
+    MissingPortal,
+    Registration,
+    Revocation,
+    Source,
+)
 from portals.smart.tokens import TokenResponse
 from pulls.actions import queue_pull
 from pulls.claims import claim
@@ -125,7 +135,9 @@ def shared_rows() -> dict:
         key=source.pk, failures=5, reason="timeout", open_until=timezone.now() + timedelta(minutes=5)
     )
     directory = Directory.objects.create(environment=Environment.SANDBOX, name="epic", url="https://lists.example/epic")
+    asked = DirectoryUpdate.objects.create(directory=directory, actor_kind="staff", status="compared")
     return {
+        "portals.directoryupdate": asked,
         "portals.source": source, "portals.listing": source.listings.get(), "portals.circuit": circuit,
         "portals.directory": directory, "portals.signingkey": rotate(by=STAFF)[0],
     }  # fmt: skip

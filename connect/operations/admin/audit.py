@@ -10,7 +10,7 @@ from django.http import HttpResponseRedirect, StreamingHttpResponse
 from django.utils.html import format_html
 from unfold.decorators import action, display
 
-from connect.audit import chain, export, walk
+from connect.audit import chain, export, known, walk
 from connect.audit.models import Entry
 from connect.operations import links
 from connect.operations.admin import filters
@@ -21,7 +21,7 @@ PAGES = {
     "api_key": "organizations.apikey", "organization": "organizations.organization", "patient": "organizations.patient",
     "patient_flow": "patientflows.patientflow", "patientflow": "patientflows.patientflow",
     "connection": "portals.connection", "source": "portals.source", "registration": "portals.registration",
-    "directory": "", "signing_key": "", "pull": "pulls.pull", "record": "pulls.record",
+    "directory": "", "directory_update": "portals.directoryupdate", "signing_key": "", "pull": "pulls.pull", "record": "pulls.record",
     "webhook_endpoint": "webhooks.endpoint", "event": "webhooks.event", "user": "auth.user",
     "export_destination": "exports.destination", "export": "exports.export", "alert": "operations.alert",
 }  # fmt: skip
@@ -34,18 +34,16 @@ REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class ByAction(filters.DropdownFilter):
-    """The kinds of act, by the noun they begin with."""
+    """The kinds of acts that there are: each by itself, which the index answers for the rarest too."""
 
-    title = "about"
-    parameter_name = "about"
+    title = "act"
+    parameter_name = "act"
 
     def lookups(self, request, model_admin):
-        nouns = ("api_key", "connection", "directory", "event", "export", "organization", "patient", "patient_flow",
-                 "portal", "pull", "record", "registration", "signing_keys", "staff", "webhook_endpoint")  # fmt: skip
-        return [(noun, noun.replace("_", " ")) for noun in nouns]
+        return [(action, action.replace("_", " ").replace(".", " ")) for action in known.actions()]
 
     def queryset(self, request, queryset):
-        return queryset.filter(action__startswith=f"{self.value()}.") if self.value() else queryset
+        return queryset.filter(action=self.value()) if self.value() else queryset
 
 
 class ByActor(filters.DropdownFilter):

@@ -22,11 +22,12 @@ from connect.operations.tenancy import narrow, patients_matching, sees_everythin
 from portals.models import Source
 
 MATCHING_SOURCES = 100
+PAGES_DEEP = 100
 # How the audit log names a kind of row.
 OBJECT_TYPES = {
     "organizations.organization": "organization", "organizations.apikey": "api_key", "organizations.patient": "patient",
     "patientflows.patientflow": "patient_flow", "portals.source": "source", "portals.registration": "registration",
-    "portals.directory": "directory", "portals.connection": "connection", "pulls.pull": "pull", "pulls.record": "record",
+    "portals.directory": "directory", "portals.directoryupdate": "directory_update", "portals.connection": "connection", "pulls.pull": "pull", "pulls.record": "record",
     "webhooks.endpoint": "webhook_endpoint", "exports.destination": "export_destination", "exports.export": "export", "webhooks.event": "event", "auth.user": "user",
 }  # fmt: skip
 
@@ -61,6 +62,15 @@ class Permissions:
     has_phi_permission = _holds("organizations.view_phi")
 
 
+class BoundedPaginator(InfinitePaginator):
+    """Lists are read from their newest end: a page costs as much as all before it, so there is a last one. What lies
+    deeper is found by filters and search."""
+
+    @property
+    def num_pages(self) -> int:
+        return PAGES_DEEP
+
+
 class OperationsAdmin(Permissions, ModelAdmin):
     """A read-only page and list.
 
@@ -76,7 +86,7 @@ class OperationsAdmin(Permissions, ModelAdmin):
     # Lookups by which other pages lead to this list, besides its filters and columns.
     linked_by: ClassVar[tuple[str, ...]] = ()
 
-    paginator = InfinitePaginator
+    paginator = BoundedPaginator
     show_full_result_count = False
     list_per_page = 50
     list_max_show_all = 0

@@ -1,31 +1,31 @@
-"""Published lists of portals: brought in only after an operator has seen what would change."""
+"""Published lists of portals: brought in only after an operator has seen what would change; workers do the work."""
 
 from django import forms
-from django.contrib import admin, messages
-from django.core import signing
-from django.core.exceptions import PermissionDenied
-from django.core.files.storage import default_storage
+from django.contrib import admin
 from django.db.models import Q
 from django.http import Http404, HttpResponseRedirect
 from django.shortcuts import render
 from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldBooleanSwitchWidget
 
-from connect.operations import links
+from connect.background import wake
+from connect.errors import ResourceConflict
+from connect.operations import labels, links
 from connect.operations.actors import staff_actor
 from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
-from connect.outbound import OutboundError
-from portals.directory.diff import Diff, DropRefused
-from portals.directory.entries import DirectoryUnreadable
-from portals.directory.fetching import FetchFailed
-from portals.directory.updating import Update, update
-from portals.models import Directory
+from connect.operations.admin.confirmed import confirmed, shown_when
+from portals.directory import asked as updates
+from portals.models import Directory, DirectoryUpdate
+from portals.tasks import update_directories
 
-UPLOADS = "directory-uploads"
-UPLOAD_LIVES_SECONDS = 3600
 MAX_UPLOAD_BYTES = 64 * 1024 * 1024
-SHOWN = 50
+NEXT = {
+    "comparing": ("A worker reads the list and compares it with the catalogue.", "This page shows what would change."),
+    "importing": ("A worker imports it, a batch at a time.", "Patients find what has come so far."),
+}
 
 
 class ImportForm(forms.Form):
@@ -35,24 +35,26 @@ class ImportForm(forms.Form):
         required=False, widget=UnfoldAdminFileFieldWidget,
         help_text="A Brands bundle, a vendor's bundle, CSV or JSON; may be gzipped. Empty: the list at the directory's URL.",
     )  # fmt: skip
-    force = forms.BooleanField(
-        required=False, label="Apply even when more than a fifth would vanish", widget=UnfoldBooleanSwitchWidget
-    )
-    kept = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args, directory: Directory, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.directory = directory
 
     def clean_file(self):
         upload = self.cleaned_data["file"]
+        if not upload and not self.directory.url:
+            raise forms.ValidationError("Choose a file: this directory has no URL.")
         if upload and upload.size > MAX_UPLOAD_BYTES:
             raise forms.ValidationError("The file may be 64 MiB at most.")
         return upload
 
-    def clean_kept(self):
-        """The name of the file that was compared a moment ago, as we signed it."""
-        token = self.cleaned_data["kept"]
-        try:
-            return signing.loads(token, salt=UPLOADS, max_age=UPLOAD_LIVES_SECONDS) if token else ""
-        except signing.BadSignature:
-            raise forms.ValidationError("Compare again: that was too long ago.") from None
+
+class ApproveForm(BaseDialogForm):
+    """Whether a list that lost much is believed."""
+
+    force = forms.BooleanField(
+        required=False, label="Import it even where more than a fifth vanishes", widget=UnfoldBooleanSwitchWidget
+    )
 
 
 @admin.register(Directory)
@@ -61,9 +63,9 @@ class DirectoryAdmin(OperationsAdmin):
     search_help_text = "Part of the name or URL"
     list_display = ("name", "environment", "url", "vendor", "imported_at")
     list_filter = (filters.OfEnvironment,)
-    ordering = ("environment", "name")
-    readonly_fields = ("imported_at", "sha256", "last_report")
-    fields = ("name", "environment", "url", "vendor", "imported_at", "sha256", "last_report")
+    ordering = ("name",)
+    fields = ("name", "environment", "url", "vendor", "imported_at", "last_report")
+    readonly_fields = ("imported_at", "last_report")
     actions_detail = ("compare",)
 
     def has_add_permission(self, request):
@@ -89,73 +91,105 @@ class DirectoryAdmin(OperationsAdmin):
 
     @action(description="Import", icon="upload", permissions=["import_directories"], url_path="import")
     def compare(self, request, object_id):
-        """What would change, on a page; then the change, on its button."""
+        """Ask for a list to be compared: a page of its own, because a dialog takes no files."""
         directory = self.row(request, object_id)
-        if directory is None:
+        if directory is None or not self.has_view_permission(request, directory):
             raise Http404
-        if not self.has_view_permission(request, directory):
-            raise PermissionDenied
-        form = ImportForm(request.POST or None, request.FILES or None)
-        context = {"title": f"Import {directory.name}", "directory": directory, "form": form,
-                   "back": links.page("portals.directory", directory.pk)}  # fmt: skip
-        if request.method == "POST" and form.is_valid():
+        bound = (request.POST, request.FILES) if request.method == "POST" else ()
+        form = ImportForm(*bound, directory=directory)
+        if form.is_valid():
             try:
-                found = self._update(request, directory, form)
-            except (DirectoryUnreadable, DropRefused, FetchFailed, OutboundError) as problem:
-                context["problem"] = getattr(problem, "detail", "") or str(problem)
+                asked = updates.ask(directory=directory, by=staff_actor(request), file=form.cleaned_data["file"])
+            except ResourceConflict as problem:
+                form.add_error(None, str(problem))
             else:
-                if found.applied:
-                    messages.success(request, f"{directory.name} is imported.")
-                    return HttpResponseRedirect(context["back"])
-                context |= {"found": found, "panels": changes(found)}
-        context["kept"] = form.data.get("kept", "") if form.is_bound else ""
-        return render(
-            request, "operations/import.html", {**self.admin_site.each_context(request), "opts": self.opts, **context}
-        )
+                wake(update_directories)
+                return HttpResponseRedirect(links.page("portals.directoryupdate", asked.pk))
+        context = {
+            "title": f"Import {directory.name}",
+            "form": form,
+            "back": self.page_of(directory),
+            "opts": self.opts,
+        }
+        return render(request, "operations/import.html", {**self.admin_site.each_context(request), **context})
 
-    def _update(self, request, directory: Directory, form: ImportForm) -> Update:
-        apply = "apply" in request.POST
-        options = {"directory": directory, "by": staff_actor(request), "dry_run": not apply,
-                   "force": form.cleaned_data["force"]}  # fmt: skip
-        name = form.cleaned_data["kept"]
-        if form.cleaned_data["file"]:
-            name = default_storage.save(f"{UPLOADS}/list", form.cleaned_data["file"])
-            form.data = form.data.copy()
-            form.data["kept"] = signing.dumps(name, salt=UPLOADS)
-        if not name:
-            return update(**options)
-        with default_storage.open(name) as file:
-            done = update(file=file, **options)
-        if apply:
-            default_storage.delete(name)
-        return done
+    def panels(self, request, directory):
+        rows = directory.updates.defer("brought").order_by("-pk")[: panels.SHOWN]
+        return [
+            panels.Table(
+                "Updates", ("Update", "Status", "Asked by", "When", "Ended"),
+                [(links.to("portals.directoryupdate", row.pk), labels.badge(row.status), row.actor or row.actor_kind,
+                  labels.when(row.created_at), labels.when(row.finished_at)) for row in rows],
+                more=links.rows("portals.directoryupdate", directory=directory.pk), empty="None asked for here.",
+            )
+        ]  # fmt: skip
 
 
-def changes(found: Update) -> list:
-    """The difference in numbers and, of each kind, the first few."""
-    if found.changes is None:
-        return [panels.Advice("Nothing new: this is the list that was imported last.", tone="info")]
-    diff: Diff = found.changes
-    shown = [panels.Lines("In numbers", _numbers(diff.counts()))]
-    try:
-        diff.check()
-    except DropRefused as problem:
-        shown.insert(0, panels.Advice(str(problem), "Look at what is withdrawn before you force it.", "danger"))
-    kinds = (
-        ("New portals", [f"{one.name} · {one.fhir_base_url}" for one in diff.sources_added]),
-        ("Changed portals", [f"{one.source.name}: {', '.join(one.changed)}" for one in diff.sources_changed]),
-        ("Withdrawn portals", diff.sources_withdrawn),
-        ("Left out", [f"{one.place}: {one.reason} {one.detail}".strip() for one in diff.bad]),
-        ("Warnings", [f"{one.place}: {one.reason} {one.detail}".strip() for one in diff.warnings]),
-    )
-    return shown + [panels.Lines(f"{title} ({len(lines)})", lines[:SHOWN]) for title, lines in kinds if lines]
+@admin.register(DirectoryUpdate)
+class DirectoryUpdateAdmin(OperationsAdmin):
+    """Updates that were asked for here: what would change, and what became of it."""
+
+    organization_path = ""
+    found_by = {"upd_": "pk"}
+    search_help_text = "Update id"
+    list_display = ("id", "directory", "state", "actor", "finished_at", "made")
+    list_filter = (filters.choice("status"), filters.made_within("upd"))
+    list_select_related = ("directory",)
+    fields = ("id", "directory", "status", "actor", "is_forced", "problem", "created_at", "compared_at", "finished_at")
+    actions_detail = ("approve", "drop")
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("brought")
+
+    def is_moving(self, asked) -> bool:
+        return asked.is_worked_on
+
+    @display(description="Status")
+    def state(self, asked):
+        return labels.badge(asked.status)
+
+    @shown_when(lambda asked: asked.status == DirectoryUpdate.Status.COMPARED)
+    @confirmed(
+        title="Import", description="What is shown here comes into the catalogue. Portals that the list lost are not "
+        "offered any more; connections to them go on working.", permission="import_directories", icon="done_all",
+        form=ApproveForm, submit="Import",
+    )  # fmt: skip
+    def approve(self, request, asked, form):
+        updates.approve(asked=asked, by=staff_actor(request), force=form.cleaned_data["force"])
+        wake(update_directories)
+        return "A worker imports it now."
+
+    @shown_when(lambda asked: asked.status == DirectoryUpdate.Status.COMPARED)
+    @confirmed(
+        title="Drop", description="The catalogue stays as it is.", permission="import_directories", icon="close",
+        variant=ActionVariant.DANGER, submit="Drop",
+    )  # fmt: skip
+    def drop(self, request, asked, form):
+        updates.drop(asked=asked, by=staff_actor(request))
+        return "Nothing was changed."
+
+    def panels(self, request, asked):
+        shown = []
+        if asked.status in NEXT:
+            what, then = NEXT[asked.status]
+            began = labels.near(asked.created_at if asked.status == "comparing" else asked.due_at)
+            shown.append(panels.Advice(f"{what} It was asked for {began}.", then, "info"))
+        if asked.problem:
+            shown.append(panels.Advice(asked.problem, "The catalogue is as it was, or further: ask again.", "danger"))
+        if asked.drop and asked.status == DirectoryUpdate.Status.COMPARED:
+            shown.append(panels.Advice(asked.drop, "Look at what is withdrawn before you force it.", "danger"))
+        if asked.status == DirectoryUpdate.Status.UNCHANGED:
+            shown.append(panels.Advice("Nothing would change: the catalogue says the same.", tone="success"))
+        if asked.counts:
+            shown.append(panels.Lines("In numbers", _numbers(asked.counts)))
+        return shown + [panels.Lines(f"{one['title']} ({one['count']:,})", one["lines"]) for one in asked.shown]
 
 
 def _numbers(counts: dict) -> list[str]:
     lines = []
     for kind in ("sources", "listings", "bad", "warnings"):
         told = ", ".join(
-            f"{number} {what.replace('_', ' ')}" for what, number in counts.get(kind, {}).items() if number
+            f"{number:,} {what.replace('_', ' ')}" for what, number in counts.get(kind, {}).items() if number
         )
         if told:
             lines.append(f"{ {'bad': 'left out'}.get(kind, kind) }: {told}")
