@@ -8,7 +8,7 @@ from pathlib import Path
 from bench import environment
 from bench.report import keep, table
 
-BENCHES = ("flows", "records", "pulling", "refreshing", "refresh_day", "growth", "first_page", "start_up")
+BENCHES = ("flows", "records", "pulling", "refreshing", "refresh_day", "growth", "first_page", "start_up", "operators")
 
 
 def main() -> int:

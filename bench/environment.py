@@ -1,4 +1,7 @@
-"""A database of the bench's own on PostgreSQL, with Redis beside it; import this before anything of Django."""
+"""A database of the bench's own on PostgreSQL, with Redis beside it; import this before anything of Django.
+
+`BENCH_KEEP=name` uses the database of that name and leaves it there: for benches that take minutes to fill one.
+"""
 
 import atexit
 import os
@@ -13,14 +16,18 @@ from django.db import connections
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = os.environ.get("BENCH_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432").rstrip("/")
 REDIS = os.environ.get("BENCH_REDIS_URL", "redis://127.0.0.1:6379/13")
-NAME = f"connect_bench_{os.getpid()}"
+KEPT = os.environ.get("BENCH_KEEP", "")
+NAME = KEPT or f"connect_bench_{os.getpid()}"
 
 
 def prepare() -> None:
     """Make the database, point the settings at it, migrate. It is dropped when the process ends."""
     with psycopg.connect(f"{SERVER}/postgres", autocommit=True) as database:
-        database.execute(f'CREATE DATABASE "{NAME}"')
-    atexit.register(_drop)
+        known = database.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone()
+        if not known:
+            database.execute(f'CREATE DATABASE "{NAME}"')
+    if not KEPT:
+        atexit.register(_drop)
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "bench.settings",
         "DATABASE_URL": f"{SERVER}/{NAME}",

@@ -146,6 +146,7 @@ class Attempt(Transitions, models.Model):
             models.Index(fields=["expires_at"], condition=models.Q(status="pending"), name="attempts_due"),
             models.Index(fields=["flow", "-id"], name="attempts_of_flow"),
             models.Index(fields=["source", "-created_at"], name="attempts_of_source"),
+            models.Index(fields=["status", "-id"], condition=~models.Q(status="connected"), name="attempts_by_status"),
         ]
 
     def __str__(self):

@@ -81,6 +81,14 @@ class Pull(Leased):
             models.Index(fields=["organization", "environment", "-id"], name="pulls_newest"),
             models.Index(fields=["portal_key"], condition=models.Q(status="running"), name="pulls_running_at_portal"),
             models.Index(fields=["connection", "-id"], name="pulls_of_connection"),
+            models.Index(fields=["status", "-id"], condition=~models.Q(status="completed"), name="pulls_by_status"),
+            models.Index(fields=["trigger", "-id"], condition=~models.Q(trigger="schedule"), name="pulls_by_trigger"),
+            models.Index(fields=["finished_at"], condition=~models.Q(finished_at=None), name="pulls_finished"),
+            models.Index(
+                fields=["first_record_at"],
+                condition=models.Q(trigger="connected") & ~models.Q(first_record_at=None),
+                name="pulls_first_record",
+            ),
             models.Index(fields=["patient", "-id"], name="pulls_of_patient"),
         ]
 

@@ -194,6 +194,7 @@ class Event(Transitions, models.Model):
                 fields=["endpoint", "-id"], condition=models.Q(delivered_at__isnull=True), name="events_undelivered"
             ),
             models.Index(fields=["endpoint", "-id"], name="events_of_endpoint"),
+            models.Index(fields=["status", "-id"], condition=~models.Q(status="delivered"), name="events_by_status"),
             models.Index(fields=["organization", "environment", "-id"], name="events_newest"),
             models.Index(fields=["organization", "environment", "patient_id"], name="events_of_patient"),
         ]
@@ -225,7 +226,10 @@ class Delivery(models.Model):
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "deliveries"
-        indexes = [models.Index(fields=["started_at"], name="deliveries_by_age")]
+        indexes = [
+            models.Index(fields=["started_at"], name="deliveries_by_age"),
+            models.Index(fields=["-id"], condition=~models.Q(error=""), name="deliveries_failed"),
+        ]
 
     def __str__(self):
         return f"attempt {self.number} of {self.event_id}"

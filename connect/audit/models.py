@@ -32,6 +32,8 @@ class Entry(models.Model):
             models.Index(fields=["organization_id", "-id"], name="audit_by_organization"),
             models.Index(fields=["object_type", "object_id", "-id"], name="audit_by_object"),
             models.Index(fields=["action", "-id"], name="audit_by_action"),
+            models.Index(fields=["actor_kind", "-id"], name="audit_by_actor_kind"),
+            models.Index(fields=["at"], name="audit_by_time"),
             models.Index(fields=["request_id"], condition=~models.Q(request_id=""), name="audit_by_request"),
         ]
 

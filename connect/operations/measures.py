@@ -17,7 +17,6 @@ from portals.models import Connection
 from pulls.models import Pull
 from webhooks.models import Delivery
 
-LONGEST_PULL = timedelta(days=3)
 LATENCY_BOUNDS_MS = (50, 100, 200, 500, 1000, 2000, 5000)
 SLOWER = "slower"
 NOTHING, ROWS = Value(""), Count("pk")
@@ -85,7 +84,7 @@ def steps(span: Span) -> Iterator[Fact]:
 
 def pulls(span: Span) -> Iterator[Fact]:
     """Pulls that ended, by status; `milliseconds` from start to end."""
-    rows = Pull.objects.filter(pk__gte=_made_after(span), **span.of("finished_at"))
+    rows = Pull.objects.filter(**span.of("finished_at"))
     yield from _facts(
         Measure.PULL, rows, span, column="finished_at", outcome=F("status"), source=F("connection__source_id"),
         duration=F("finished_at") - Coalesce("started_at", "finished_at"),
@@ -94,15 +93,11 @@ def pulls(span: Span) -> Iterator[Fact]:
 
 def first_records(span: Span) -> Iterator[Fact]:
     """Connections whose first record landed; `milliseconds` from the making of the pull."""
-    rows = Pull.objects.filter(pk__gte=_made_after(span), trigger=Pull.Trigger.CONNECTED, **span.of("first_record_at"))
+    rows = Pull.objects.filter(trigger=Pull.Trigger.CONNECTED, **span.of("first_record_at"))
     yield from _facts(
         Measure.FIRST_RECORD, rows, span, column="first_record_at", outcome=Value(""),
         source=F("connection__source_id"), duration=F("first_record_at") - F("created_at"),
     )  # fmt: skip
-
-
-def _made_after(span: Span) -> str:
-    return ids.oldest_id("pull", span.since - LONGEST_PULL)
 
 
 def access_lost(span: Span) -> Iterator[Fact]:

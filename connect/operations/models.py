@@ -71,6 +71,17 @@ class Tally(models.Model):
                 name="one_tally",
             ),
         ]
+        indexes = [
+            models.Index(fields=["grain", "source_id", "at"], name="tallies_by_source"),
+            models.Index(
+                fields=["grain", "organization_id", "measure", "outcome", "source_id", "at"], name="tallies_by_outcome"
+            ),
+            models.Index(
+                fields=["grain", "at"],
+                condition=models.Q(organization_id="*", source_id="*"),
+                name="tallies_of_everything",
+            ),
+        ]
 
 
 class ClosedHour(models.Model):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from connect.operations.measures import Fact, Span, measure
@@ -52,7 +52,7 @@ class Scope:
             rows = rows.filter(source_id__in=[self.source_id, ""])
         if self.organizations is not None:
             rows = rows.filter(organization_id__in=self.organizations)
-        elif whole_sources or "organization_id" in by:
+        elif "organization_id" in by:
             rows = rows.exclude(organization_id=ALL)
         else:
             rows = rows.filter(organization_id=ALL)
@@ -118,12 +118,12 @@ def _close(hour: datetime) -> None:
 
 
 def _with_sums(facts: Iterable[Fact]) -> Iterator[Fact]:
-    """The facts, and what they add up to over all sources and over all organisations."""
+    """The facts, and what they add up to over all sources, over all organisations, and over both."""
     sums: Counter[Fact] = Counter()
     durations: Counter[Fact] = Counter()
     for fact in facts:
         yield fact
-        for over in ({"source_id": ALL}, {"organization_id": ALL}):
+        for over in ({"source_id": ALL}, {"organization_id": ALL}, {"source_id": ALL, "organization_id": ALL}):
             key = replace(fact, count=0, milliseconds=0, **over)
             sums[key] += fact.count
             durations[key] += fact.milliseconds
@@ -185,27 +185,35 @@ class Period:
         self.boundary = min(self.until, max(self.since, closed_until() or self.since))
         self.fresh = [fact for fact in measure(Span(self.boundary, self.until)) if self.scope.admits(fact)]
 
-    def totals(self, *by: str, measures: Iterable[str] = ()) -> dict[tuple, Total]:
+    def totals(self, *by: str, only: "Only | None" = None) -> dict[tuple, Total]:
         """Totals by measure, outcome and the columns `by` (`at`, `source_id`, `organization_id`, `environment`)."""
-        measures = tuple(measures)
+        only = only or Only()
         found: dict[tuple, Total] = defaultdict(Total)
-        for row in self._tallied(by, measures):
+        for row in self._tallied(by, only):
             found[row[:-2]] += Total(row[-2], row[-1])
         for fact in self.fresh:
-            if not measures or fact.measure in measures:
+            if only.admits(fact):
                 told = replace(fact, at=_day(fact.at)) if self.by_day else fact
                 key = (told.measure, told.outcome, *(getattr(told, column) for column in by))
                 found[key] += Total(fact.count, fact.milliseconds)
         return dict(found)
 
-    def _tallied(self, by: tuple[str, ...], measures: tuple[str, ...]) -> Iterator[tuple]:
+    def _tallied(self, by: tuple[str, ...], only: "Only") -> Iterator[tuple]:
         if self.since >= self.boundary:
             return
-        whole_days = _day(self.boundary) if self.by_day else self.since
-        if self.by_day:
-            yield from self._sums(Tally.Grain.DAY, self.since, whole_days, by, measures)
-        for row in self._sums(Tally.Grain.HOUR, whole_days, self.boundary, by, measures):
-            yield self._within_its_day(row, by)
+        for grain, since, until in self._stretches(by):
+            for row in self._sums(grain, since, until, by, only):
+                yield self._within_its_day(row, by)
+
+    def _stretches(self, by: tuple[str, ...]) -> Iterator[tuple[str, datetime, datetime]]:
+        """Whole days where nobody asks for hours, hours before and after them."""
+        first, last = _day(self.since + DAY - timedelta(microseconds=1)), _day(self.boundary)
+        if first >= last or not (self.by_day or "at" not in by):
+            yield Tally.Grain.HOUR, self.since, self.boundary
+            return
+        yield Tally.Grain.HOUR, self.since, first
+        yield Tally.Grain.DAY, first, last
+        yield Tally.Grain.HOUR, last, self.boundary
 
     def _within_its_day(self, row: tuple, by: tuple[str, ...]) -> tuple:
         if not self.by_day or "at" not in by:
@@ -213,13 +221,32 @@ class Period:
         place = 2 + by.index("at")
         return (*row[:place], _day(row[place]), *row[place + 1 :])
 
-    def _sums(self, grain: str, since: datetime, until: datetime, by, measures) -> Iterator[tuple]:
-        rows = self.scope.narrow(Tally.objects.filter(grain=grain, at__gte=since, at__lt=until), by)
-        if measures:
-            rows = rows.filter(measure__in=measures)
+    def _sums(self, grain: str, since: datetime, until: datetime, by, only: "Only") -> Iterator[tuple]:
+        if since >= until:
+            return
+        rows = only.narrow(self.scope.narrow(Tally.objects.filter(grain=grain, at__gte=since, at__lt=until), by))
         columns = ("measure", "outcome", *by)
         grouped = rows.values(*columns).annotate(_total=Sum("count"), _duration=Sum("milliseconds"))
         yield from grouped.values_list(*columns, "_total", "_duration").iterator()
+
+
+@dataclass(frozen=True)
+class Only:
+    """Of a period's facts only these: `(measure, outcome)` pairs, outcome None for all of the measure's; and sources."""
+
+    kinds: tuple[tuple[str, str | None], ...] = ()
+    sources: tuple[str, ...] = ()
+
+    def admits(self, fact: Fact) -> bool:
+        is_kind = any(fact.measure == name and outcome in (None, fact.outcome) for name, outcome in self.kinds)
+        return (not self.kinds or is_kind) and (not self.sources or fact.source_id in self.sources)
+
+    def narrow(self, rows: QuerySet) -> QuerySet:
+        chosen = Q()
+        for name, outcome in self.kinds:
+            chosen |= Q(measure=name) if outcome is None else Q(measure=name, outcome=outcome)
+        rows = rows.filter(chosen)
+        return rows.filter(source_id__in=self.sources) if self.sources else rows
 
 
 def _day(moment: datetime) -> datetime:

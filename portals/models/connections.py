@@ -136,6 +136,8 @@ class Connection(Transitions, models.Model):
             ),
             models.Index(fields=["organization", "environment", "-id"], name="connections_newest"),
             models.Index(fields=["source", "status"], name="connections_of_source"),
+            models.Index(fields=["failure_at"], condition=~models.Q(failure_at=None), name="connections_lost"),
+            models.Index(fields=["status", "-id"], condition=~models.Q(status="active"), name="connections_ended"),
         ]
 
     def __str__(self):

@@ -14,7 +14,7 @@ SAMPLES = {sample.read_text() for sample in (ROOT / "docs" / "samples").rglob("*
 TARGETS = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
 PROCESSES = set(re.findall(r"^([a-z]+)\)$", (ROOT / "bin" / "connect").read_text(), re.MULTILINE))
 # Programs that are not ours; what they do is tried by tests/deploy, or said on the page to be untried.
-OTHERS = set("export curl docker kubectl cp mkdir createdb echo git cd npm systemd-run systemctl".split())
+OTHERS = set("export curl docker kubectl cp createdb echo git cd npm systemd-run systemctl".split())
 
 
 def lines_of(page) -> list[str]:

@@ -10,7 +10,7 @@ from connect.operations.models import ClosedHour, Heartbeat, Tally
 from connect.operations.overview.charts import Chart, Series, numbers
 from connect.operations.overview.choices import WINDOWS, Choice
 from connect.operations.overview.figures import Figures
-from connect.operations.tallies import Period, Scope, close_hours
+from connect.operations.tallies import Only, Period, Scope, close_hours
 from patientflows.models import Step
 from portals.models import Connection
 from tests.operations.world import make_staff, make_world, signed_in
@@ -74,6 +74,25 @@ class TestTallies:
         by_rows = {key: total for key, total in Period(**period).totals(column).items() if total.count}
         close_everything()
         assert {key: total for key, total in Period(**period).totals(column).items() if total.count} == by_rows
+
+    @pytest.mark.parametrize("column", ["source_id", "organization_id"])
+    def test_so_they_do_by_whole_days_where_nobody_asks_for_hours(self, column, history):
+        period = {"since": NOW - timedelta(days=7), "until": NOW, "scope": Scope()}
+        by_rows = {key: total for key, total in Period(**period).totals(column).items() if total.count}
+        close_everything()
+        Tally.objects.filter(grain="hour", at__lt=NOW - timedelta(days=1)).delete()
+        assert {key: total for key, total in Period(**period).totals(column).items() if total.count} == by_rows
+
+    def test_so_they_do_of_some_outcomes_at_some_sources(self, history):
+        world = history["Trials Inc"]
+        period = {"since": NOW - timedelta(days=7), "until": NOW, "scope": Scope()}
+        only = Only(((Measure.STEP, Step.Kind.CONNECTED), (Measure.PULL, None)), (world.source.pk,))
+        for _ in range(2):
+            counts = {key: total.count for key, total in Period(**period).totals("source_id", only=only).items()}
+            assert counts == {
+                (Measure.STEP, Step.Kind.CONNECTED, world.source.pk): 1, (Measure.PULL, "partial", world.source.pk): 1,
+            }  # fmt: skip
+            close_everything()
 
     def test_an_hour_is_closed_once(self, history):
         close_everything()

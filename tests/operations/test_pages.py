@@ -12,6 +12,7 @@ from django.urls import resolve
 
 from connect.audit.models import Entry
 from connect.operations import links
+from connect.operations.admin.base import PAGES_DEEP
 from connect.operations.overview.choices import WINDOWS
 from tests.operations.world import make_staff, shared_rows
 
@@ -135,3 +136,9 @@ def links_of(client, page: str) -> set[str]:
     every = {html.unescape(link) for link in HREF.findall(answer.content.decode())}
     absolute = {f"/admin/{link}" if link.startswith("?") else link for link in every}
     return {link for link in absolute if link.startswith("/admin/")}
+
+
+def test_a_list_has_a_last_page_however_long_it_is(world, administrator):
+    assert administrator.get(links.rows("webhooks.event", p=PAGES_DEEP)).status_code == 200
+    beyond = administrator.get(links.rows("webhooks.event", p=PAGES_DEEP + 1))
+    assert beyond.url.endswith("?e=1")

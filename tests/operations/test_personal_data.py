@@ -5,10 +5,13 @@ import json
 import pytest
 from django.contrib.admin.utils import quote
 from django.urls import reverse
+from django.utils import timezone
 
 from connect.audit.models import Entry
 from connect.operations import links
 from connect.operations.redaction import HIDDEN, redacted
+from portals.models import Preflight, Source
+from pulls.compartment import US_CORE
 from tests.operations.world import BODY
 
 
@@ -78,3 +81,21 @@ def test_the_audit_log_is_taken_out_as_it_may_be_seen(world, other_world, admini
 def test_redaction_keeps_the_shape():
     told = redacted({"id": "pf_1", "patient_id": "p-1", "metadata": {"a": [1, "x"]}, "flag": True, "none": None})
     assert told == {"id": "pf_1", "patient_id": HIDDEN, "metadata": {"a": [HIDDEN, HIDDEN]}, "flag": True, "none": None}
+
+
+def test_a_patients_page_says_what_the_portal_does_not_offer(world, viewer):
+    page = viewer.get(links.page("organizations.patient", world.patient.pk)).content.decode()
+    assert "its CapabilityStatement was never read" in page
+    offered = {name: {} for name in US_CORE if name not in ("Goal", "Specimen")}
+    Source.objects.get(pk=world.source.pk).remember_capabilities(offered | {"Goal": {"can_search": False}})
+    page = viewer.get(links.page("organizations.patient", world.patient.pk)).content.decode()
+    assert "that it does not offer Goal, Specimen: such records cannot come from it." in page
+
+
+def test_a_portals_page_shows_its_probes_and_preflights(world, viewer):
+    checked = Preflight.objects.create(source=world.source, registration=world.registration)
+    assert "not checked yet" in viewer.get(links.page("portals.source", world.source.pk)).content.decode()
+    checked.settle(diagnosis="secret_expired", checks=[], due_at=timezone.now())
+    page = viewer.get(links.page("portals.source", world.source.pk)).content.decode()
+    assert "The client secret has expired." in page
+    assert "Probes" in page

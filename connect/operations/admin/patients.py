@@ -8,6 +8,9 @@ from connect.operations.admin import filters, panels
 from connect.operations.admin.base import OperationsAdmin
 from connect.organizations.models import Patient
 from patientflows.models import PatientFlow
+from portals.models import Source
+from pulls.capabilities import Capabilities
+from pulls.compartment import US_CORE
 from pulls.completeness import completeness_of
 from pulls.models import Pull, Record
 from webhooks.models import Event
@@ -48,10 +51,32 @@ class PatientAdmin(OperationsAdmin):
 
 
 def why_missing(patient) -> list:
-    """What is here, what is not and why, in sentences a support desk can send; without any of the records' content."""
+    """What is here, what is not and why, in sentences a support desk can send; without any of the records' content.
+
+    From the manifest of the last pull, the scopes of the grant, and what the portal says that it offers.
+    """
+    told = completeness_of(patient)["connections"]
+    sources = Source.objects.in_bulk({one["connection_id"] for one in told})
     return [
-        panels.Lines(f"Records from {one['name']}: what is here, what is missing, and why", one["sentences"])
-        for one in completeness_of(patient)["connections"]
+        panels.Lines(
+            f"Records from {one['name']}: what is here, what is missing, and why",
+            [*one["sentences"], *_offer_of(sources[one["connection_id"]])],
+        )
+        for one in told
+    ]
+
+
+def _offer_of(source: Source) -> list[str]:
+    """What the portal's CapabilityStatement does not list of the types that certified portals have."""
+    if not source.capabilities:
+        return ["It is not known what the portal offers: its CapabilityStatement was never read."]
+    offered = Capabilities.from_dict(source.capabilities)
+    lacking = [name for name in US_CORE if not offered.lists(name)]
+    read = f"{source.capabilities_at:%Y-%m-%d}" if source.capabilities_at else "an unknown day"
+    if not lacking:
+        return [f"The portal says (read {read}) that it offers every type of US Core."]
+    return [
+        f"The portal says (read {read}) that it does not offer {', '.join(lacking)}: such records cannot come from it."
     ]
 
 

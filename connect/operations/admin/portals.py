@@ -1,6 +1,7 @@
 """Portals: what is known of each, how it is doing, and what an operator can do about it."""
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 
 from django import forms
@@ -22,23 +23,17 @@ from connect.operations.tenancy import narrow
 from patientflows.models import Attempt
 from portals import actions
 from portals.circuits import key_of
-from portals.models import CatalogueVersion, Circuit, Connection, Listing, MissingPortal, Source
+from portals.diagnoses import diagnosis
+from portals.models import CatalogueVersion, Circuit, Connection, Listing, MissingPortal, Preflight, Source
 from portals.probing import probe as look_at
 from pulls.models import Pull
 
 RECENT = timedelta(days=1)
 PAUSES = {"1": "1 hour", "4": "4 hours", "24": "1 day", "168": "7 days"}
 OVERRIDES = frozenset(
-    (
-        "scopes",
-        "smart_version",
-        "patient_from_fhir_user",
-        "page_size",
-        "plan",
-        "quiet_hours",
-        "token_requests_per_minute",
-    )
-)
+    ("authorization_parameters", "page_size", "patient_from_fhir_user", "plan", "pull_interval_seconds", "quiet_hours",
+     "scopes", "smart_version", "token_requests_per_minute")
+)  # fmt: skip
 
 
 class PauseForm(BaseDialogForm):
@@ -172,13 +167,14 @@ class SourceAdmin(OperationsAdmin):
         return f"{source.name} is not offered any more."
 
     def panels(self, request, source):
-        shown = [advice for advice in (_paused(source), _circuit(source)) if advice]
+        shown = [advice for advice in (_paused(source), _circuit(source), *_preflights(source)) if advice]
         connections = self._own(request, Connection.objects.filter(source=source))
         return [
             *shown,
             attempts_at(source, self._own(request, Attempt.objects.filter(source=source), "flow__organization")),
             connections_at(source, connections),
             recent_pulls(source, self._own(request, Pull.objects.filter(connection__source=source))),
+            probes_of(source),
             registrations_at(source),
             names_of(source),
         ]
@@ -217,6 +213,15 @@ def _circuit(source: Source) -> panels.Advice | None:
     )  # fmt: skip
 
 
+def _preflights(source: Source) -> Iterator[panels.Advice]:
+    """What the last checks of our registrations found wrong, once each."""
+    failing = source.preflights.failing().order_by("diagnosis").values_list("diagnosis", flat=True).distinct()
+    for slug in failing:
+        yield panels.Advice(
+            diagnosis(slug).text, "The preflight found it; it is checked again within the hour.", "danger"
+        )
+
+
 def attempts_at(source: Source, attempts) -> panels.Table:
     """How the last day's attempts ended."""
     recent = attempts.filter(created_at__gte=timezone.now() - RECENT).order_by()
@@ -248,15 +253,33 @@ def recent_pulls(source: Source, pulls) -> panels.Table:
     )  # fmt: skip
 
 
+def probes_of(source: Source) -> panels.Facts:
+    """What the last look at its discovery document found, and when the next one is."""
+    return panels.Facts("Probes", [
+        ("Last", labels.when(source.probed_at)), ("Found", source.status_reason or "nothing wrong" if source.probed_at else "–"),
+        ("Failed in a row", source.probe_failures), ("Next", labels.when(source.probe_due_at)),
+    ])  # fmt: skip
+
+
 def registrations_at(source: Source) -> panels.Table:
     shared = Q(source=None, vendor=source.vendor) if source.vendor else Q(pk__in=[])
     rows = source.registrations.model.objects.filter(Q(source=source) | shared, environment=source.environment)
+    checked = {row.registration_id: row for row in source.preflights.all()}
     return panels.Table(
-        "Our registrations", ("Registration", "Client id", "Method", "For"),
+        "Our registrations, and what their last preflight found",
+        ("Registration", "Client id", "Method", "For", "Preflight", "Checked"),
         [(links.to("portals.registration", row.pk), row.client_id, row.method,
-          "this portal" if row.source_id else f"every {row.vendor} portal") for row in rows.order_by("-pk")],
+          "this portal" if row.source_id else f"every {row.vendor} portal", *_found(checked.get(row.pk)))
+         for row in rows.order_by("-pk")],
         empty="None: nobody can connect here.",
     )  # fmt: skip
+
+
+def _found(preflight: Preflight | None) -> tuple:
+    if preflight is None or preflight.checked_at is None:
+        return ("not checked yet", "–")
+    tone = "danger" if preflight.diagnosis else "success"
+    return (labels.badge(preflight.diagnosis or "well", tone), labels.when(preflight.checked_at))
 
 
 def names_of(source: Source) -> panels.Table:

@@ -64,7 +64,7 @@ def progress_table(pull: Pull, searches: list[Search]) -> panels.Table:
         "Progress", ("Type", "Status", "Fetched", "Stored", "Unchanged", "Unreadable", "Pages", "Why not"),
         [(row.resource_type, labels.badge(row.status), fetched(row), row.stored, row.unchanged, row.unreadable, row.pages,
           row.error or "–") for row in searches],
-        more=links.rows("pulls.record", pull_id=pull.pk),
+        more=links.rows("pulls.record", pull_id=pull.pk, patient=pull.patient_id),
         empty="The plan is not made yet." if pull.is_open else "Nothing was asked for.",
         note=f"{pull.get_status_display()}: {pull.total} new or changed, {types(pull.errors)} could not be had.",
     )  # fmt: skip
@@ -82,7 +82,9 @@ def _lifetime(pull: Pull) -> Iterator[panels.Moment]:
     if pull.started_at:
         yield panels.Moment(pull.started_at, "Started", "info", links.to("portals.connection", pull.connection_id))
     if pull.first_record_at:
-        found = links.outward(links.rows("pulls.record", pull_id=pull.pk), "what this pull brought")
+        found = links.outward(
+            links.rows("pulls.record", pull_id=pull.pk, patient=pull.patient_id), "what this pull brought"
+        )
         yield panels.Moment(pull.first_record_at, "First record stored", "success", found)
     if pull.status == Pull.Status.WAITING:
         yield panels.Moment(pull.due_at, "Goes on", "info", explain_pull(pull.waiting_for))

@@ -10,7 +10,7 @@ from connect.crypto import CannotOpen
 from connect.operations import labels, links
 from connect.operations.admin import filters
 from connect.operations.admin.base import OperationsAdmin
-from pulls.models import Record
+from pulls.models import Pull, Record
 from pulls.records import data_key, open_body
 
 SHOWN_BYTES = 512 * 1024
@@ -19,11 +19,11 @@ SHOWN_BYTES = 512 * 1024
 @admin.register(Record)
 class RecordAdmin(OperationsAdmin):
     organization_path = "patient__organization_id"
-    found_by = {"pull_": "pull_id", "conn_": "connection", "pat_": "patient"}
+    found_by = {"conn_": "connection", "pat_": "patient"}
     patient_path = "patient"
     search_help_text = "Pull or connection id, patient_id or e-mail address"
     list_display = ("resource", "patient", "portal", "state", "size", "landed_at", "pull")
-    list_filter = (filters.choice("change"), filters.of_organization("patient__organization_id"))
+    list_filter = (filters.of_organization("patient__organization_id"),)
     list_select_related = ("patient", "connection__source")
     fields = (
         "resource_type", "resource_id", "patient", "connection", "change", "position", "size", "version_id",
@@ -34,6 +34,14 @@ class RecordAdmin(OperationsAdmin):
 
     def get_queryset(self, request):
         return super().get_queryset(request).defer("body")
+
+    def get_search_results(self, request, queryset, search_term):
+        """A pull's records are looked for among its patient's: no index begins with the pull."""
+        term = search_term.strip()
+        if term.startswith("pull_"):
+            patients = list(Pull.objects.filter(pk=term).values_list("patient", flat=True))
+            return queryset.filter(patient__in=patients, pull_id=term), False
+        return super().get_search_results(request, queryset, search_term)
 
     @display(description="Resource")
     def resource(self, record):

@@ -11,7 +11,7 @@ from connect.operations import links
 from connect.operations.measures import LATENCY_BOUNDS_MS, SLOWER, Measure
 from connect.operations.overview.charts import Chart, Series, numbers
 from connect.operations.overview.choices import Choice
-from connect.operations.tallies import Period, Total
+from connect.operations.tallies import Only, Period, Total
 from connect.organizations.models import Organization
 from patientflows.models import Step
 from portals.models import Source
@@ -19,6 +19,7 @@ from portals.models import Source
 WORST_SHOWN = 8
 ORGANIZATIONS_SHOWN = 10
 OK = "ok"
+FAILURES = ((Measure.STEP, Step.Kind.FAILED), (Measure.PULL, "failed"), (Measure.ACCESS_LOST, None))
 LINK_STEPS = {Step.Kind.LINK_OPENED: "Opened", Step.Kind.SEARCHED: "Searched"}
 PORTAL_STEPS = {Step.Kind.SOURCE_CHOSEN: "Chosen", Step.Kind.SENT_TO_PORTAL: "Left",
                 Step.Kind.CAME_BACK: "Came back", Step.Kind.CONNECTED: "Connected"}  # fmt: skip
@@ -127,12 +128,16 @@ class Figures:
 
     def doing_badly(self) -> list[Badly]:
         """Portals with the most failures, the worst first."""
-        measures = (Measure.STEP, Measure.PULL, Measure.ACCESS_LOST)
         by_source: dict[str, Counter] = defaultdict(Counter)
-        for (measure, outcome, source_id), total in self.period.totals("source_id", measures=measures).items():
+        for (measure, outcome, source_id), total in self.period.totals("source_id", only=Only(FAILURES)).items():
             if source_id:
                 by_source[source_id][measure, outcome if measure != Measure.ACCESS_LOST else ""] += total.count
         ranked = sorted(by_source, key=lambda source_id: -_failures(by_source[source_id]))[:WORST_SHOWN]
+        if not ranked:
+            return []
+        well = Only(((Measure.STEP, Step.Kind.CONNECTED),), tuple(ranked))
+        for (measure, outcome, source_id), total in self.period.totals("source_id", only=well).items():
+            by_source[source_id][measure, outcome] += total.count
         names = dict(Source.objects.filter(pk__in=ranked).values_list("pk", "name"))
         return [self._badly(pk, names[pk], by_source[pk]) for pk in ranked if pk in names and _failures(by_source[pk])]
 
