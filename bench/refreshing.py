@@ -21,8 +21,7 @@ def measure(quick: bool) -> list[Figure]:
     with portal({"Observation": 0}) as first, portal({"Observation": 0}) as second:
         sources = [world.source(f"{root}/{n}/fhir") for n in range(4) for root in (first, second)]
         tenant, _ = world.organization()
-        for number in range(count):
-            world.connection_of(world.patient(tenant, f"p-{number}"), sources[number % len(sources)])
+        world.connections(tenant, sources, count)
         mine = Connection.objects.of(tenant)
         mine.update(refresh_due_at=timezone.now() - timedelta(seconds=1))
         world.analyze()

@@ -64,6 +64,28 @@ def connection_of(owner: Patient, at: Source, *, expires_in: int = 3600) -> Conn
     return made
 
 
+def connections(tenant: Tenant, at: list[Source], count: int) -> None:
+    """So many patients with a connection each, spread over these sources: copies of one that was made as ever."""
+    models = [connection_of(patient(tenant, f"first-{number}"), each) for number, each in enumerate(at)]
+    names = [field.attname for field in Connection._meta.concrete_fields if not hasattr(field, "sealed")]
+    for start in range(len(at), count, 1000):
+        numbers = range(start, min(start + 1000, count))
+        owners = Patient.objects.bulk_create(
+            Patient(organization_id=tenant.organization_id, environment=tenant.environment, patient_id=f"p-{number}")
+            for number in numbers
+        )
+        Connection.objects.bulk_create(
+            _copy(models[number % len(at)], names, owner) for number, owner in zip(numbers, owners, strict=True)
+        )
+
+
+def _copy(model: Connection, names: list[str], owner: Patient) -> Connection:
+    columns = {name: getattr(model, name) for name in names} | {"id": ids.new_connection_id(), "patient_id": owner.pk}
+    copy = Connection(**columns)
+    copy.access_token, copy.refresh_token = "at", "rt"
+    return copy
+
+
 def analyze() -> None:
     """Fresh statistics, as autovacuum would have them."""
     with connection.cursor() as cursor:

@@ -34,6 +34,11 @@ class Answer:
     error: SmartError | None = None
 
     @property
+    def is_granted(self) -> bool:
+        """Whether it brought tokens that are to be used."""
+        return self.tokens is not None and self.error is None
+
+    @property
     def connection(self) -> Connection:
         return self.request.connection
 

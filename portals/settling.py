@@ -4,6 +4,7 @@ meanwhile nothing is written, and what the portal gave us too late is given back
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
@@ -44,10 +45,39 @@ DATABASE_RETRIES_SECONDS = (0.2, 1, 3, 10)
 def settle(answer: Answer) -> None:
     """Store the new tokens before anything else happens, or act on the error. Raises DatabaseError when all fails: the
     row is then found `uncertain` when its lease has run out."""
-    if answer.tokens and not answer.error:
-        _surely(lambda: _renew(answer, answer.tokens))
-        if answer.request.has_circuit:
-            _surely(lambda: circuits.note_answer(answer.connection, accepted=True))
+    if answer.is_granted:
+        _surely(lambda: _renew([answer]))
+    _follow_up(answer)
+
+
+def settle_together(answers: list[Answer]) -> None:
+    """Settle what came back at once: the new tokens of all in one transaction, before anything else happens.
+
+    What cannot be settled is logged, and found `uncertain` when its lease has run out; it holds up nobody else's answer.
+    """
+    granted = [answer for answer in answers if answer.is_granted]
+    if len(granted) > 1 and _is_done(lambda: _surely(lambda: _renew(granted)), granted):
+        for answer in answers:
+            _is_done(partial(_follow_up, answer), [answer])
+    else:
+        for answer in answers:
+            _is_done(partial(settle, answer), [answer])
+
+
+def _is_done(step: Callable[[], None], answers: list[Answer]) -> bool:
+    try:
+        step()
+    except Exception as error:  # noqa: BLE001
+        ids = [answer.connection.pk for answer in answers]
+        log.error("refresh.settling_failed", connection_ids=ids, error=type(error).__name__)
+        return False
+    return True
+
+
+def _follow_up(answer: Answer) -> None:
+    """What an answer means beside the tokens it brought."""
+    if answer.is_granted and answer.request.has_circuit:
+        _surely(lambda: circuits.note_answer(answer.connection, accepted=True))
     elif answer.error:
         log.info("refresh.failed", connection_id=answer.connection.pk, reason=answer.error.reason)
         _surely(lambda: _settle_error(answer, answer.error))
@@ -65,9 +95,17 @@ def _surely(step: Callable[[], None]) -> None:
     return step()
 
 
-def _renew(answer: Answer, tokens: TokenResponse) -> None:
-    """New access token, and the refresh token that replaces the one just used, in one UPDATE."""
-    connection = answer.connection
+def _renew(answers: list[Answer]) -> None:
+    """New access tokens, and the refresh tokens that replace those just used, in one transaction."""
+    taken = Connection.objects.renew([(answer.connection, _renewal(answer)) for answer in answers])
+    for answer in answers:
+        if answer.connection.pk not in taken:
+            log.warning("refresh.answer_came_late", connection_id=answer.connection.pk)
+            _give_back_if_over(answer.connection, answer.tokens)
+
+
+def _renewal(answer: Answer) -> dict:
+    connection, tokens = answer.connection, answer.tokens
     renewed = _life(connection, tokens) | _scopes(connection, tokens) | {"access_token": tokens.access_token}
     renewed["previous_refresh_token"] = None
     if connection.access_token is None:  # the first one of a grant that was taken over
@@ -75,9 +113,7 @@ def _renew(answer: Answer, tokens: TokenResponse) -> None:
     if tokens.refresh_token and tokens.refresh_token != answer.request.refresh_token:
         renewed["refresh_token"] = tokens.refresh_token
         renewed["previous_refresh_token"] = answer.request.refresh_token
-    if not connection.renew(fence=connection.fence, **renewed):
-        log.warning("refresh.answer_came_late", connection_id=connection.pk)
-        _give_back_if_over(connection, tokens)
+    return renewed
 
 
 def _life(connection: Connection, tokens: TokenResponse) -> dict:
@@ -101,7 +137,10 @@ def _scopes(connection: Connection, tokens: TokenResponse) -> dict:
     asked = " ".join([*connection.scopes, *connection.scopes_missing])
     lacking = [scope for scope in scopes.missing(asked, tokens.scope) if scopes.parse(scope)]
     kept = [scope for scope in connection.scopes if not scopes.parse(scope)]
-    return {"scopes": list(dict.fromkeys([*kept, *tokens.scope.split()])), "scopes_missing": lacking}
+    granted = list(dict.fromkeys([*kept, *tokens.scope.split()]))
+    if (granted, lacking) == (connection.scopes, connection.scopes_missing):
+        return {}
+    return {"scopes": granted, "scopes_missing": lacking}
 
 
 def _give_back_if_over(connection: Connection, tokens: TokenResponse) -> None:

@@ -20,11 +20,11 @@ from django.utils import timezone
 
 from portals import circuits, timing
 from portals.circuits import Rest
-from portals.exchanges import Answer, Request, ask
+from portals.exchanges import Request, ask
 from portals.models import Advance, Connection, Source
 from portals.payloads import emit_connection_event
 from portals.refresh import claim, prepare
-from portals.settling import lapse, settle
+from portals.settling import lapse, settle_together
 from webhooks.event_types import CONNECTION_EXPIRING
 
 log = structlog.get_logger(__name__)
@@ -56,7 +56,7 @@ def refresh_due(*, round_seconds: float = ROUND_SECONDS) -> bool:
 
 
 class _Round:
-    """Claim, ask on many threads, settle; no portal holds more than a quarter of the threads."""
+    """Claim, ask on many threads, settle; no portal has more in hand than a quarter of the threads."""
 
     def __init__(self, threads: ThreadPoolExecutor, round_seconds: float):
         self.threads, self.size = threads, settings.REFRESH_THREADS
@@ -76,9 +76,12 @@ class _Round:
         return is_over
 
     def send_more(self) -> bool:
-        """Claim as many as there are free threads; False when nothing was due that may be sent."""
-        room = self.size - len(self.flying)
-        chosen = self.choose(room) if room else []
+        """Claim for every thread one more than it has in hand, in no small change; False when nothing was due that may be
+        sent. A claim waits for a thread no longer than a request takes, and its lease allows for that."""
+        room = 2 * self.size - len(self.flying)
+        if room < self.size // 2:
+            return True
+        chosen = self.choose(room)
         for request in prepare(claim(chosen)) if chosen else []:
             future = self.threads.submit(ask, request)
             self.flying[future] = request
@@ -114,17 +117,8 @@ class _Round:
     def settle_returned(self) -> None:
         done, _ = wait(self.flying, timeout=1, return_when=FIRST_COMPLETED) if self.flying else ((), ())
         for future in done:
-            request = self.flying.pop(future)
-            self.at_portal[circuits.key_of(request.connection.source)] -= 1
-            settle_one(future.result())
-
-
-def settle_one(answer: Answer) -> None:
-    """Settle; what cannot be settled is found uncertain when its lease runs out, and holds up nobody else's answer."""
-    try:
-        settle(answer)
-    except Exception as error:  # noqa: BLE001
-        log.error("refresh.settling_failed", connection_id=answer.connection.pk, error=type(error).__name__)
+            self.at_portal[circuits.key_of(self.flying.pop(future).connection.source)] -= 1
+        settle_together([future.result() for future in done])
 
 
 def put_off(due: QuerySet, rest: dict[str, Rest]) -> None:

@@ -2,13 +2,15 @@
 
 from datetime import datetime, timedelta
 
-from django.db import models
+from django.db import connection as database
+from django.db import models, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 from connect import ids
 from connect.crypto import SealedField
 from connect.organizations.models import Environment, Organization, Patient, Tenant, TenantQuerySet
+from connect.postgres import binary
 from connect.states import Transitions
 from portals.models.catalogue import Source
 from portals.models.registrations import Registration
@@ -45,6 +47,24 @@ class ConnectionQuerySet(TenantQuerySet):
         idle, sent, uncertain = Connection.Refresh.IDLE, Connection.Refresh.SENT, Connection.Refresh.UNCERTAIN
         state = Case(When(refresh_state=idle, then=Value(sent)), default=Value(uncertain))
         return self.update(refresh_state=state, fence=F("fence") + 1, leased_until=until, refresh_due_at=until)
+
+    def renew(self, renewals: list[tuple["Connection", dict]]) -> set[str]:
+        """Take the answers to many refreshes at once, each as `Connection.renew` does; the ids of those that were taken.
+
+        Each is guarded by the fence of its row in memory. With PostgreSQL it is one statement an alike set of columns.
+        """
+        if database.vendor != "postgresql":
+            with transaction.atomic():
+                return {row.pk for row, renewed in renewals if row.renew(fence=row.fence, **renewed)}
+        alike: dict[tuple, list[dict]] = {}
+        for row, renewed in renewals:
+            columns = row.renewal(**renewed) | {"id": row.pk, "fence": row.fence}
+            alike.setdefault(tuple(columns), []).append(columns)
+        taken: set[str] = set()
+        with transaction.atomic():
+            for rows in alike.values():
+                taken |= binary.update_each(self.model, rows, same=("fence",), status=Connection.Status.ACTIVE)
+        return taken
 
 
 class Connection(Transitions, models.Model):
@@ -172,9 +192,15 @@ class Connection(Transitions, models.Model):
 
     def renew(self, *, fence: int, **renewed) -> bool:
         """Take the answer to a refresh, tokens and all, in one UPDATE; False when another got there first."""
-        return self.amend(
-            only_if=self.held(fence), refreshed_at=timezone.now(), renewable=True, refresh_strikes=0,
-            token_version=self.token_version + 1, **self._at_rest(), **renewed,
+        return self.amend(only_if=self.held(fence), **self.renewal(**renewed))
+
+    def renewal(self, **renewed) -> dict:
+        """The columns that change with the answer to a refresh, tokens sealed."""
+        return self._columns(
+            {
+                "refreshed_at": timezone.now(), "renewable": True, "refresh_strikes": 0,
+                "token_version": self.token_version + 1, **self._at_rest(), **renewed,
+            }
         )  # fmt: skip
 
     def put_off(self, *, fence: int, due_at: datetime, reason: str, uncertain: bool, strike: bool = False) -> bool:
