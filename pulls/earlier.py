@@ -33,8 +33,8 @@ class EarlierPages:
 
     def __init__(self, pull: Pull):
         before = Pull.objects.filter(connection_id=pull.connection_id, pk__lt=pull.pk).order_by("-pk")[:PULLS_BACK]
-        rows = Search.objects.filter(pull__in=[each.pk for each in before.only("pk")], pages__gt=0).order_by("pull_id")
-        asked = rows.values_list("resource_type", "query", "is_typed", "pk")
+        rows = Search.objects.filter(pull__in=[each.pk for each in before.only("pk")]).exclude(fetched=0, included=0)
+        asked = rows.order_by("pull_id").values_list("resource_type", "query", "is_typed", "pk")
         self.searches = {(resource_type, query, is_typed): pk for resource_type, query, is_typed, pk in asked}
 
     def of(self, search: Search, after: int) -> dict[bytes, EarlierPage]:

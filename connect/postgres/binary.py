@@ -36,8 +36,7 @@ def update_each(model: type[Model], rows: list[dict], *, same: tuple[str, ...], 
     assigned = [f"{_quoted(name)} = {to[name]}" for name in rows[0] if name not in found_by]
     guards = [f"this.{_quoted(name)} = each.{_quoted(name)}" for name in found_by]
     guards += [f"this.{_quoted(name)} = {_placeholder(model, name)}" for name in only_if]
-    statement = f"""
-    UPDATE {_quoted(model._meta.db_table)} AS this SET {", ".join(assigned)}
+    statement = f"""UPDATE {_quoted(model._meta.db_table)} AS this SET {", ".join(assigned)}
     FROM unnest({", ".join(_placeholder(model, name) + "[]" for name in own)}) AS each ({", ".join(map(_quoted, own))})
     WHERE {" AND ".join(guards)} RETURNING this.{_quoted(pk)}
     """  # noqa: S608 - names of our own columns
