@@ -1,7 +1,7 @@
 """Access tokens for those who call portals: as they stand in their row, or fresh when a portal refused one.
 
-Every request reads the token anew, since a refresh may kill the old one at once (smart-fhir.md 7.6,
-`pull-access-token-killed-by-other-refresh`).
+Every request, or run of requests of a moment, reads the token anew, since a refresh may kill the old one at once
+(smart-fhir.md 7.6, `pull-access-token-killed-by-other-refresh`).
 """
 
 import time

@@ -46,9 +46,8 @@ def claim(connection_ids: list[str], *, rejected_version: int | None = None) -> 
     """Lease these connections; those that are not due or that another worker holds are left out."""
     now = timezone.now()
     locked = _wanted(now, rejected_version).select_for_update(skip_locked=True, of=("self",))
-    found = list(
-        locked.filter(pk__in=connection_ids).select_related("source", "registration", "patient", "organization")
-    )
+    wanted = locked.filter(pk__in=connection_ids).select_related("source", "registration", "patient", "organization")
+    found = list(wanted.defer("source__capabilities"))
     until = now + LEASE
     Connection.objects.filter(pk__in=[row.pk for row in found if row.refresh_token]).lease(until=until)
     for row in found:

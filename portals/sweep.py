@@ -79,7 +79,7 @@ class _Round:
         """Claim for every thread one more than it has in hand, in no small change; False when nothing was due that may be
         sent. A claim waits for a thread no longer than a request takes, and its lease allows for that."""
         room = 2 * self.size - len(self.flying)
-        if room < self.size // 2:
+        if room < self.size:
             return True
         chosen = self.choose(room)
         for request in prepare(claim(chosen)) if chosen else []:
