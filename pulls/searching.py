@@ -28,7 +28,7 @@ MOST_MISREAD = 2
 EMPTY = "empty"
 # How far a thread follows the links of a search by itself before its pages are stored: the first page comes alone, so
 # that it can be read soon; what a crash can cost, and what waits in memory, stays small.
-MOST_PAGES_AT_ONCE = 8
+MOST_PAGES_AT_ONCE = 16
 MOST_BYTES_AT_ONCE = 2 * 1024 * 1024
 MOST_SECONDS_AT_ONCE = 0.25
 

@@ -8,18 +8,22 @@ they are; placeholders are `%b`.
 import psycopg
 from django.db import connection
 from django.db.models import JSONField, Model
+from psycopg.pq import Format
 from psycopg.types.json import Jsonb
 
 
 def execute(statement: str, parameters: list) -> list[tuple]:
     """Run one statement on the thread's connection, in its transaction; the rows it returns, if any.
 
-    Raises django.db.Error as any query does. It is no part of Django's query log: who counts queries does not see it.
+    Raises django.db.Error, and is logged and counted, as any query is.
     """
     connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement.encode(), parameters, binary=True)
-        return cursor.fetchall() if cursor.description else []
+    cursor = psycopg.Cursor(connection.connection)
+    cursor.format = Format.BINARY
+    wrapped = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    with wrapped(cursor) as watched:
+        watched.execute(statement, parameters)
+        return watched.fetchall() if watched.description else []
 
 
 def update_each(model: type[Model], rows: list[dict], *, same: tuple[str, ...], **only_if) -> set:
