@@ -116,8 +116,9 @@ def grow(tenant, at, start: int, end: int) -> None:
     endpoint = endpoint_of(tenant) or create_endpoint(
         tenant=tenant, url="https://growth.example.org/hook", events=["*"], api_version="2026-04-25", by=SYSTEM
     )
-    with bulk_loading():
-        for like, of_number in kinds(owner, at, endpoint):
+    rows = kinds(owner, at, endpoint)
+    with bulk_loading(*[type(like) for like, _ in rows]):
+        for like, of_number in rows:
             multiply(like, start, end, **of_number)
     world.analyze()
 
@@ -145,7 +146,7 @@ def kinds(owner: dict, at, endpoint: Endpoint) -> list[tuple]:
          {"id": connection, "patient": patient, "fhir_patient_id": patient, "refresh_due_at": due}),
         (Pull(**owner), {"id": numbered("pull"), "patient": patient, "connection": connection, "due_at": due,
                          "status": f"CASE WHEN n < {DUE} THEN 'queued' ELSE 'completed' END"}),
-        (flow, {"id": numbered("pf"), "patient": patient, "token_hash": "md5(n::text)", "expires_at": due}),
+        (flow, {"id": numbered("pf"), "patient": patient, "token_hash": "lpad(to_hex(n), 64, '0')", "expires_at": due}),
         (record, {"resource_id": "n::text", "position": "n + 1"}),
         (event, {"id": numbered("evt"), "sequence": "n + 1",
                  "status": f"CASE WHEN n < {DUE} THEN 'pending' ELSE 'delivered' END",

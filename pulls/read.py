@@ -1,12 +1,16 @@
 """Reading records (contract 5): pages in the order in which versions landed, cursors both ways, streams."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from django.db import models
+
 from connect.organizations.models import Patient
 from connect.pagination import issue_cursor, read_cursor
+from connect.statements import Given, Select
 from pulls.fhir.identifiers import with_patient_identifier
 from pulls.models import Record
 from pulls.records import data_key, open_body
@@ -62,9 +66,9 @@ class RecordPage:
     previous_cursor: str | None
 
 
-def select(patient: Patient, selection: Selection):
-    """The patient's records as a queryset in landing order. Gone ones show only where changes are asked for."""
-    records = Record.objects.filter(patient=patient).order_by("position")
+def select(patient_pk: str | Given, selection: Selection) -> models.QuerySet:
+    """The patient's records in landing order. Gone ones show only where changes are asked for."""
+    records = Record.objects.filter(patient=patient_pk).order_by("position")
     if selection.types:
         records = records.filter(resource_type__in=selection.types)
     if selection.source:
@@ -76,23 +80,58 @@ def select(patient: Patient, selection: Selection):
     return records
 
 
+SOURCE, SINCE = Given("source"), Given("since", models.DateTimeField())
+POSITION, LAST = Given("position", models.BigIntegerField()), Given("last", models.BigIntegerField())
+PLACES = {
+    "after": lambda records: records.filter(position__gt=POSITION),
+    "before": lambda records: records.filter(position__lt=POSITION).order_by("-position"),
+    "between": lambda records: records.filter(position__gt=POSITION, position__lte=LAST),
+}
+
+
+@functools.cache
+def _type(number: int) -> Given:
+    return Given(f"type_{number}")
+
+
+@functools.lru_cache(maxsize=256)
+def _statement(shape: Selection, place: str, columns: tuple[str, ...], limit: int | None) -> Select:
+    return Select(lambda: PLACES[place](select(Given("patient"), shape)).values_list(*columns)[:limit])
+
+
+class _Reading:
+    """One patient's records of one selection, in statements that are kept for all selections of its shape."""
+
+    def __init__(self, patient: Patient, selection: Selection):
+        named = {f"type_{number}": name for number, name in enumerate(selection.types)}
+        self.given = {**named, "patient": patient.pk, "source": selection.source, "since": selection.since}
+        self.shape = Selection(
+            tuple(_type(number) for number in range(len(named))), selection.source and SOURCE,
+            selection.since and SINCE, selection.changes,
+        )  # fmt: skip
+
+    def rows(self, place: str, *, limit: int | None = None, **given) -> list[StoredRecord]:
+        found = _statement(self.shape, place, StoredRecord._fields, limit).rows(**self.given, **given)
+        return [StoredRecord._make(row) for row in found]
+
+    def sizes_after(self, position: int) -> list[tuple[int, int]]:
+        statement = _statement(self.shape, "after", ("position", "size"), LOOK_AHEAD)
+        return statement.rows(**self.given, position=position)
+
+
 def read_page(
     patient: Patient, selection: Selection, *, count: int, starting_after: str | None, ending_before: str | None
 ) -> RecordPage:
     """One page, oldest landing first."""
     filters = selection.filters | {"patient": patient.pk}
-    records = select(patient, selection)
+    reading = _Reading(patient, selection)
     if ending_before:
         position = read_cursor(ending_before, filters, param="ending_before")
-        rows = _rows(records.filter(position__lt=position).order_by("-position")[: count + 1])
+        rows = reading.rows("before", limit=count + 1, position=position)
         return _page(rows[:count][::-1], filters, has_more=True, has_previous=len(rows) > count)
     position = read_cursor(starting_after, filters) if starting_after else 0
-    rows = _rows(records.filter(position__gt=position)[: count + 1])
+    rows = reading.rows("after", limit=count + 1, position=position)
     return _page(rows[:count], filters, has_more=len(rows) > count, has_previous=position > 0)
-
-
-def _rows(records) -> list[StoredRecord]:
-    return [StoredRecord._make(row) for row in records.values_list(*StoredRecord._fields)]
 
 
 def _page(rows: list[StoredRecord], filters: dict, *, has_more: bool, has_previous: bool) -> RecordPage:
@@ -123,10 +162,10 @@ def stream(patient: Patient, selection: Selection) -> Iterator[bytes]:
 
 def walk(patient: Patient, selection: Selection, *, after: int = 0) -> Iterator[list[StoredRecord]]:
     """Everything selected that landed after position `after`, in batches of some MiB at most: documents are large."""
-    records = select(patient, selection)
-    while sizes := list(records.filter(position__gt=after).values_list("position", "size")[:LOOK_AHEAD]):
+    reading = _Reading(patient, selection)
+    while sizes := reading.sizes_after(after):
         for last in _ends_of_batches(sizes):
-            yield _rows(records.filter(position__gt=after, position__lte=last))
+            yield reading.rows("between", position=after, last=last)
             after = last
 
 

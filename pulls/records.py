@@ -1,7 +1,12 @@
-"""A record's body at rest: compressed, then sealed with the patient's own data key (DESIGN law 7)."""
+"""A record's body at rest: compressed, then sealed with the patient's own data key (DESIGN law 7).
+
+The compressor knows FHIR from a dictionary (bench/dictionary.py), because one resource is too small to learn it from:
+bodies take half the room and open in half the time. A frame made without the dictionary opens as well.
+"""
 
 import base64
 import threading
+from pathlib import Path
 
 import zstandard
 
@@ -10,6 +15,9 @@ from connect.organizations.models import Patient
 
 LEVEL = 3
 MAX_BODY_BYTES = 256 * 1024 * 1024
+DICTIONARY_FILE = Path(__file__).with_name("fhir_r4.zdict")
+DICTIONARY = zstandard.ZstdCompressionDict(DICTIONARY_FILE.read_bytes())
+DICTIONARY.precompute_compress(level=LEVEL)
 _local = threading.local()
 
 
@@ -32,11 +40,11 @@ def open_body(key: bytes, record) -> bytes:
 
 def _compressor() -> zstandard.ZstdCompressor:
     if not hasattr(_local, "compressor"):
-        _local.compressor = zstandard.ZstdCompressor(level=LEVEL)
+        _local.compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=DICTIONARY)
     return _local.compressor
 
 
 def _decompressor() -> zstandard.ZstdDecompressor:
     if not hasattr(_local, "decompressor"):
-        _local.decompressor = zstandard.ZstdDecompressor()
+        _local.decompressor = zstandard.ZstdDecompressor(dict_data=DICTIONARY)
     return _local.decompressor

@@ -14,7 +14,7 @@ from django.utils import timezone
 from connect import crypto, ids
 from connect.crypto import CannotOpen, SealedField, token_hash
 from connect.errors import ResourceNotFound
-from connect.statements import Given, Update, insert
+from connect.statements import Given, Select, Update, insert
 from connect.states import Transitions
 
 
@@ -208,7 +208,7 @@ class Patient(models.Model):
     @property
     def data_key(self) -> str:
         """What seals this patient's records (base64). Raises CannotOpen when it was erased."""
-        row = DataKey.objects.filter(pk=self.pk).first()
+        row = KEY_ROW.first(patient=self.pk)
         if row is None:
             raise CannotOpen("the patient's data key is gone: they were erased")
         return row.key
@@ -294,3 +294,4 @@ KEEP = Update(
     ),
     "status", "body",
 )  # fmt: skip
+KEY_ROW = Select(lambda: DataKey.objects.filter(patient_id=Given("patient")).order_by())
