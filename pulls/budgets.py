@@ -19,6 +19,7 @@ CIRCUIT_WAIT = timedelta(seconds=60)
 UNTOLD_WAIT_SECONDS = 2.0
 SHORTEST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 3600
+PAGE_SIZES_LAST = timedelta(days=7)
 
 
 def key_of(source: Source) -> str:
@@ -65,6 +66,19 @@ def note_success(budget: PortalBudget) -> None:
     """All is well: close the circuit and allow one more call at once. Writes only where something changes."""
     if budget.failures or budget.concurrency < PortalBudget.MOST:
         _change(budget.key, failures=0, concurrency=Least(F("concurrency") + 1, PortalBudget.MOST))
+
+
+def page_sizes(key: str) -> dict[str, int]:
+    """Types whose pages must be smaller at this portal, as learned in the last days: type → size."""
+    learned = PortalBudget.objects.filter(key=key).values_list("page_sizes", flat=True).first() or {}
+    oldest = (timezone.now() - PAGE_SIZES_LAST).date().isoformat()
+    return {type_: size for type_, (size, day) in learned.items() if day >= oldest}
+
+
+def remember_page_size(key: str, type_: str, size: int) -> None:
+    """A page of this size came where a larger one had not. Of two workers that learn at once one may be forgotten."""
+    learned = look(key).page_sizes or {}
+    _change(key, page_sizes=learned | {type_: [size, timezone.now().date().isoformat()]})
 
 
 def _change(key: str, *only_if: Q, **columns) -> None:

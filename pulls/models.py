@@ -242,6 +242,7 @@ class PortalBudget(models.Model):
     concurrency = models.PositiveSmallIntegerField(default=MOST)
     not_before = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0, help_text="In a row; ten open the circuit.")
+    page_sizes = models.JSONField(null=True, help_text="{type: [size, day]} where larger pages did not come.")
     updated_at = models.DateTimeField(default=timezone.now)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from pulls import calls, plans
+from pulls import budgets, calls, plans
 from pulls.calls import Answer, Verdict
 from pulls.capabilities import UNKNOWN, Capabilities, NotACapabilityStatement, read_statement
 from pulls.models import Pull, Search
@@ -36,6 +36,7 @@ def ensure_plan(pull: Pull) -> None:
     planned = plans.plan(
         scopes=pull.connection.scopes, capabilities=capabilities, vendor=source.vendor, category=source.category,
         overrides=source.overrides, changed_since=dict.fromkeys(capabilities.types, since) if since else None,
+        page_sizes=budgets.page_sizes(budgets.key_of(source)),
     )  # fmt: skip
     with transaction.atomic():
         pull.hold(is_full=since is None and only is None)

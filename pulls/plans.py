@@ -63,12 +63,14 @@ class Search:
 def plan(
     *, scopes: str | Iterable[str], capabilities: Capabilities = UNKNOWN, vendor: str | None = None,
     category: str = "", overrides: dict | None = None, changed_since: Mapping[str, str] | None = None,
+    page_sizes: Mapping[str, int] | None = None,
 ) -> list[Search]:  # fmt: skip
     """What to ask, in order.
 
     scopes: as granted. vendor, category and overrides are the source's: `{"page_size": 50, "plan": {"skip": [types],
     "queries": {type: [queries]}}}`. changed_since: for types whose whole answer we have, the FHIR instant since when to
-    ask for changes; it is used only where the portal is known to honour `_lastUpdated`.
+    ask for changes; it is used only where the portal is known to honour `_lastUpdated`. page_sizes: of types whose pages
+    must be smaller than others.
     """
     granted = scopes if isinstance(scopes, str) else " ".join(scopes)
     overrides = overrides or {}
@@ -78,7 +80,8 @@ def plan(
     searches = []
     for priority, (type_, required) in enumerate(_types(granted, capabilities, rules, own)):
         ways = _ways(type_, granted, rules, own)
-        optional = _optional(type_, capabilities, rules, page_size, (changed_since or {}).get(type_))
+        size = min(page_size, (page_sizes or {}).get(type_, page_size))
+        optional = _optional(type_, capabilities, rules, size, (changed_since or {}).get(type_))
         searches += _searches(type_, ways, optional, priority, required)
     return searches
 

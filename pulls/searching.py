@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.db import transaction
 
-from pulls import calls
+from pulls import budgets, calls
 from pulls.calls import PLAIN_JSON, Answer, Verdict
 from pulls.compartment import FOLLOWED
 from pulls.earlier import PAGES_AHEAD, EarlierPage, EarlierPages
@@ -26,6 +26,7 @@ MOST_OUTCOMES = 20
 MOST_LOST_PAGES = 20
 MOST_MISREAD = 2
 EMPTY = "empty"
+TIMED_OUT = {"read_timeout", "deadline", "http_504"}
 # How far a thread follows the links of a search by itself before its pages are stored: the first page comes alone, so
 # that it can be read soon; what a crash can cost, and what waits in memory, stays small.
 MOST_PAGES_AT_ONCE = 16
@@ -43,6 +44,7 @@ class SearchTarget(Target):
         self.known, self.known_until = earlier.of(search, search.pages), search.pages + PAGES_AHEAD
         self.base = pull.connection.source.fhir_base_url
         self.misread = 0
+        self.asks_for_less = False
         self.pages_at_once = 1
         self.fetched_contents: set[bytes] = set()
         pages = Page.objects.filter(search=search) if search.pages else Page.objects.none()
@@ -105,6 +107,8 @@ class SearchTarget(Target):
                 return self._end(Search.Status.SKIPPED, answer.reason)
             case Verdict.TOO_LARGE if smaller := with_smaller_pages(self.search):
                 return self._ask_for_less(smaller)
+            case Verdict.UNAVAILABLE if self._may_shrink(answer) and (smaller := with_smaller_pages(self.search)):
+                return self._ask_for_less(smaller)
             case Verdict.UNAVAILABLE | Verdict.BUSY | Verdict.TOO_LARGE if over := self._step_over(here):
                 return self._lose_page(over, answer.reason)
         return self._break_off(answer.reason) if self.search.pages else self._end(Search.Status.FAILED, answer.reason)
@@ -121,6 +125,8 @@ class SearchTarget(Target):
             return self._try_otherwise(answer, page.outcomes)
         if page.is_empty and not self.search.pages and wants_category(page.outcomes) and self.search.fallbacks:
             return self._try_otherwise(answer, page.outcomes)
+        if self.asks_for_less and not self.search.pages and (size := COUNT.search(self.search.query)):
+            budgets.remember_page_size(self.pull.portal_key, self.search.resource_type, int(size[1]))
         return self._keep(here, page, len(answer.body), earlier)
 
     def _misread(self, here: str, answer: Answer, reason: str) -> Callable[[], None]:
@@ -305,9 +311,13 @@ class SearchTarget(Target):
             self.pull.hold()
             self.search.save()
 
+    def _may_shrink(self, answer: Answer) -> bool:
+        """Whether it was the time that ran out, and smaller pages have not been tried yet."""
+        return answer.reason in TIMED_OUT and not self.asks_for_less
+
     def _ask_for_less(self, query: str) -> Callable[[], None]:
-        """A page that is larger than we take: the same in smaller pages."""
-        self.search.query = query
+        """A page that is larger than we take, or takes the portal too long: the same in smaller pages."""
+        self.search.query, self.asks_for_less = query, True
         self.url, self.has_more = first_url(self.pull, self.search), True
         return self._save
 

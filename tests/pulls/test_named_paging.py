@@ -1,6 +1,9 @@
 """The pull cases of smart-fhir.md 7.6 about searches and pages; each test bears its case's name."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 
 from portals.models import Source
 from pulls.fhir.links import LinkRefused, follow
@@ -260,6 +263,36 @@ def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(limited, portal, 
     search = search_of(done)
     assert (done.status, search.fetched, search.pages) == ("completed", 25, 3)
     assert "_count=10" in search.query
+
+
+def test_a_page_that_takes_too_long_is_asked_for_in_smaller_ones_and_so_from_then_on(portal, connected, pull):
+    """What one pull has learned of a type spares the others the waiting, for a week."""
+    sizes = []
+
+    def answer(request):
+        sizes.append(int(request.parameters["_count"][0]))
+        return Answer(504) if sizes[-1] > 10 else fhir(bundle(observation("o-1"), total=1))
+
+    portal.on("/fhir/Observation", answer)
+    connection = connected()
+    with time_machine.travel("2026-05-01T12:00:00Z", tick=False) as clock:
+        assert pull(connection).status == "completed"
+        assert (sizes[0], sizes[-1]) == (100, 10)
+        sizes.clear()
+        pull(connection)
+        assert sizes == [10]
+        assert portal.searches("Condition")[-1].parameters["_count"] == ["100"]
+        sizes.clear()
+        clock.shift(timedelta(days=9))
+        pull(connection)
+        assert sizes[0] == 100
+
+
+def test_a_page_that_times_out_in_any_size_fails_its_type(portal, connected, pull):
+    portal.on("/fhir/Observation", Answer(504))
+    done = pull(connected())
+    assert (done.status, search_of(done).error) == ("partial", "http_504")
+    assert len(portal.searches("Observation")) == 8
 
 
 def test_a_page_that_is_always_cut_short_does_not_cost_those_after_it(api, portal, connected, pull):
