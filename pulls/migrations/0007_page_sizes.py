@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('pulls', '0005_pages_known_again'),
+        ('pulls', '0006_by_status'),
     ]
 
     operations = [
