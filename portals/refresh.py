@@ -46,7 +46,7 @@ def claim(connection_ids: list[str], *, rejected_version: int | None = None) -> 
     """Lease these connections; those that are not due or that another worker holds are left out."""
     now = timezone.now()
     locked = _wanted(now, rejected_version).select_for_update(skip_locked=True, of=("self",))
-    wanted = locked.filter(pk__in=connection_ids).select_related("source", "registration", "patient", "organization")
+    wanted = locked.filter(pk__in=connection_ids).select_related("source", "registration")
     found = list(wanted.defer("source__capabilities"))
     until = now + LEASE
     Connection.objects.filter(pk__in=[row.pk for row in found if row.refresh_token]).lease(until=until)
@@ -68,10 +68,11 @@ def _remember_lease(row: Connection, until: datetime) -> None:
     row.fence, row.leased_until, row.refresh_due_at = row.fence + 1, until, until
 
 
-def prepare(claimed: list[Connection]) -> list[Request]:
+def prepare(claimed: list[Connection], *, known: set[str] | None = None) -> list[Request]:
     """The requests to send for what was claimed. What has nothing to send is settled here: lapsed access ends, and a
-    portal that is to be left alone is put off."""
-    now, requests, known = timezone.now(), [], circuits.known()
+    portal that is to be left alone is put off. `known`: `circuits.known()`, where the caller has it."""
+    now, requests = timezone.now(), []
+    known = circuits.known() if known is None else known
     for connection in claimed:
         if _has_ended(connection, now):
             lapse(connection)

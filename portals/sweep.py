@@ -38,6 +38,7 @@ ENDING_BATCH = 200
 PUT_OFF_BATCH = 1000
 PUT_OFF_EVERY_SECONDS = 1.0
 PUT_OFF_SPREAD_SECONDS = 60
+KNOWN_SECONDS = 1.0
 PUT_OFF_AT_ONCE = 50
 PORTAL = Coalesce(NullIf("source__rate_limit_group", Value("")), "source_id")
 
@@ -62,7 +63,7 @@ class _Round:
         self.threads, self.size = threads, settings.REFRESH_THREADS
         self.per_portal = max(1, self.size // 4)
         self.ends_at = time.monotonic() + round_seconds
-        self.puts_off_at = 0.0
+        self.puts_off_at = self.knows_until = 0.0
         self.flying: dict[Future, Request] = {}
         self.at_portal: Counter = Counter()
 
@@ -82,11 +83,17 @@ class _Round:
         if room < self.size:
             return True
         chosen = self.choose(room)
-        for request in prepare(claim(chosen)) if chosen else []:
+        for request in prepare(claim(chosen), known=self.known_circuits()) if chosen else []:
             future = self.threads.submit(ask, request)
             self.flying[future] = request
             self.at_portal[circuits.key_of(request.connection.source)] += 1
         return bool(chosen)
+
+    def known_circuits(self) -> set[str]:
+        """As they were a moment ago: a circuit that has just been made is open, and those at rest are looked for each time."""
+        if time.monotonic() >= self.knows_until:
+            self.known, self.knows_until = circuits.known(), time.monotonic() + KNOWN_SECONDS
+        return self.known
 
     def choose(self, room: int) -> list[str]:
         """The longest due, with a share a portal; what is due at resting portals is put off."""
