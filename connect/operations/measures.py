@@ -145,7 +145,7 @@ def _facts(
         .values("_at", "_outcome", "_source", "_organization", "_environment")
         .annotate(_count=count, _total=total or (Sum(duration) if duration else Value(0)))
     )  # fmt: skip
-    for row in grouped.iterator():
+    for row in grouped:  # no cursor: PostgreSQL plans those for their first rows, and walks
         yield Fact(
             name, row["_at"], row["_organization"] or "", row["_environment"] or "", row["_source"], row["_outcome"],
             row["_count"], _milliseconds(row["_total"]),

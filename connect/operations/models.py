@@ -77,9 +77,7 @@ class Tally(models.Model):
                 fields=["grain", "organization_id", "measure", "outcome", "source_id", "at"], name="tallies_by_outcome"
             ),
             models.Index(
-                fields=["grain", "at"],
-                condition=models.Q(organization_id="*", source_id="*"),
-                name="tallies_of_everything",
+                fields=["grain", "source_id", "at"], condition=models.Q(organization_id="*"), name="tallies_over_all"
             ),
         ]
 

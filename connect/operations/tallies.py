@@ -227,7 +227,7 @@ class Period:
         rows = only.narrow(self.scope.narrow(Tally.objects.filter(grain=grain, at__gte=since, at__lt=until), by))
         columns = ("measure", "outcome", *by)
         grouped = rows.values(*columns).annotate(_total=Sum("count"), _duration=Sum("milliseconds"))
-        yield from grouped.values_list(*columns, "_total", "_duration").iterator()
+        yield from grouped.values_list(*columns, "_total", "_duration")  # a cursor would be planned for its first rows
 
 
 @dataclass(frozen=True)
