@@ -45,7 +45,7 @@ class IsFailing(filters.DropdownFilter):
 
 @admin.register(Connection)
 class ConnectionAdmin(OperationsAdmin):
-    found_by = {"conn_": "pk", "pf_": "patient_flow_id", "pat_": "patient", "fhirsrc_": "source",
+    found_by = {"conn_": "pk", "pf_": "attempts__flow", "pat_": "patient", "fhirsrc_": "source",
                 "reg_": "registration", "pull_": "pulls"}  # fmt: skip
     patient_path = "patient"
     source_path = "source"
