@@ -1,5 +1,6 @@
 """A kept exchange as a portal again, on a port of this machine."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,8 +30,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         said = self.server.replay.answer(self.path.removeprefix(PREFIX))
-        if said.status is None:
-            self.connection.close()
+        if said.status is None:  # no answer came: hang up, which closing alone would not do
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
             return
         self.send_response(said.status)
         for name, value in (said.headers | {"Content-Length": str(len(said.body))}).items():
