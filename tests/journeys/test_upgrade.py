@@ -1,7 +1,7 @@
 """An upgrade without a pause: the old and the new code on one database, under traffic that never fails.
 
-The old code is UPGRADE_FROM (a git ref), else the last release's tag, else today's; the new code is today's with one
-more migration that widens a table in use.
+The old code is UPGRADE_FROM (a git ref), else the last release's tag, else what was before the last change of the schema;
+the new code is today's with one more migration that widens a table in use.
 """
 
 import contextlib
@@ -41,7 +41,10 @@ def old_ref() -> str:
         return os.environ["UPGRADE_FROM"]
     with contextlib.suppress(subprocess.CalledProcessError):
         return git("describe", "--tags", "--abbrev=0", "--match", "v*").decode().strip()
-    return "HEAD"
+    with contextlib.suppress(subprocess.CalledProcessError):
+        last_schema_change = git("log", "-1", "--format=%H", "--", "*/migrations/0*.py").decode().strip()
+        return git("rev-parse", "--verify", f"{last_schema_change}^").decode().strip()
+    return "HEAD"  # a clone without history
 
 
 def unpack(ref: str, folder: Path) -> Path:
