@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from connect.audit.actions import SYSTEM
-from connect.organizations.models import ApiKey, Tenant
+from connect.organizations.models import ApiKey, IdempotentAnswer, Tenant
 from patientflows import browsers
 from patientflows.actions import open_flow
 from patientflows.expire import expire_due
@@ -228,7 +228,8 @@ class CreateFlow(Job):
         return {"secret": self.world.secret, "body": body, "key": patient_id}
 
     def is_open(self, what):
-        """The client repeats what got no answer, once."""
+        """The client repeats what got no answer; until the lease of the first has run out it is told to wait."""
+        IdempotentAnswer.objects.filter(key=what["key"]).update(leased_until=timezone.now() - PAST)
         is_first, self.repeated = self.repeated != what["key"], what["key"]
         return is_first
 
