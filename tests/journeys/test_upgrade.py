@@ -63,7 +63,7 @@ class Version:
 
     def run(self, *command: str) -> str:
         ended = subprocess.run(
-            command, cwd=self.code, env=self.settings, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=self.code, env=self.settings, capture_output=True, text=True, timeout=300, check=False
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout
