@@ -50,14 +50,17 @@ def preflight(source: Source) -> dict[str, Diagnosis | None]:
 
 
 def plan_missing() -> int:
-    """A row for each registration at each source it serves, and none elsewhere; how many were new. They come due spread
-    out."""
+    """A row for each registration at each source it serves, and none elsewhere; how many were new.
+
+    They come due spread out. A source whose discovery document need not be looked at is not checked either.
+    """
     made = 0
     for registration in Registration.objects.all():
         served = _served(registration)
         registration.preflights.exclude(source__in=served).delete()
-        unchecked = list(served.exclude(preflights__registration=registration).values_list("pk", flat=True))
-        rows = _first_checks(registration, unchecked)
+        looked_at_daily = served.filter(probe_due_at__lte=timezone.now() + EVERY)
+        unchecked = looked_at_daily.exclude(preflights__registration=registration).values_list("pk", flat=True)
+        rows = _first_checks(registration, list(unchecked))
         while some := list(itertools.islice(rows, WRITTEN_AT_ONCE)):
             made += len(Preflight.objects.bulk_create(some, ignore_conflicts=True))
     return made

@@ -235,3 +235,8 @@ def test_first_checks_come_at_a_pace_the_portals_and_we_can_bear(ready):
     waits = sorted(row.due_at - timezone.now() for row in Preflight.objects.all())
     assert timedelta(0) < waits[-1] <= run.PACE * 20
     assert waits[-1] > run.PACE * 5
+
+
+def test_a_source_that_is_not_to_be_looked_at_is_not_checked(ready):
+    Source.objects.update(probe_due_at=timezone.now() + timedelta(days=365))
+    assert run.plan_missing() == 0
