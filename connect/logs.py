@@ -9,7 +9,7 @@ import structlog
 # Talkative below WARNING; some of them about paths, forms and tokens, whatever level is asked for.
 QUIET = (
     "django.request", "django.security.DisallowedHost", "django.template", "django.db.backends", "urllib3", "kombu",
-    "celery.redirected", "axes", "boto3", "botocore", "s3transfer",
+    "celery.redirected", "axes", "oauthlib", "requests_oauthlib", "boto3", "botocore", "s3transfer",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ Policies are data (`policies`), refusals and failures are one exception with a s
 on the very socket that is connected (`addresses`, `sockets`), and log lines hold no URL, body or header (`client`).
 """
 
+from connect.outbound.adapter import GuardedAdapter
 from connect.outbound.addresses import check_url
 from connect.outbound.client import Response, StreamedResponse, request, stream
 from connect.outbound.errors import OutboundError
@@ -20,6 +21,7 @@ __all__ = [
     "PORTAL_TOKEN",
     "PROBE",
     "WEBHOOK",
+    "GuardedAdapter",
     "OutboundError",
     "Policy",
     "Response",

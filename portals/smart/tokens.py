@@ -1,21 +1,32 @@
 """Code exchange and refresh (RFC 6749 4.1.3 and 6, SMART 2.2). One call is one request: retrying is the caller's.
 
-The request is a form of four fields, sent through the one door out; what comes back is judged by the JSON `error`, and read
-leniently (changed scopes, odd `expires_in`), where OAuth libraries give up (docs/decisions/0008).
+`requests_oauthlib.OAuth2Session` builds the requests and sends them through our guarded adapter; what comes back is
+judged here, by the JSON `error`, before the library can trip over it (changed scopes, odd `expires_in`).
 """
 
+import logging
 import math
+import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+import requests
+from django.conf import settings
+from oauthlib.oauth2 import OAuth2Error
+from requests_oauthlib import OAuth2Session
+
 from connect import outbound
-from portals.smart.assertions import ClientCredentials, authenticate
+from portals.smart.assertions import ClientAuthentication, ClientCredentials, authenticate
 from portals.smart.documents import parse_object
-from portals.smart.errors import PatientChanged, PatientMissing, ProtocolFault, from_outbound
+from portals.smart.errors import PatientChanged, PatientMissing, PortalMisconfigured, ProtocolFault, from_outbound
 from portals.smart.judgement import judge
 from portals.smart.scopes import missing
+
+# At DEBUG this logger writes tokens and secrets; no log level may ever switch that on.
+logging.getLogger("requests_oauthlib.oauth2_session").disabled = True
 
 USABLE_TOKEN = re.compile(r"[\x21-\x7e]+\Z")
 FHIR_ID = re.compile(r"(?:Patient/)?([A-Za-z0-9._~-]{1,200})\Z")
@@ -75,10 +86,20 @@ def exchange_code(
     Raises GrantRefused, PortalMisconfigured, PortalUnavailable, OutcomeUncertain (never send this code again),
     ProtocolFault.
     """
-    form = {
-        "grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "code_verifier": verifier,
-    }  # fmt: skip
-    return _ask(token_endpoint, credentials, "code", form)
+
+    def fetch(session: OAuth2Session, client: ClientAuthentication) -> None:
+        session.redirect_uri = redirect_uri
+        session.fetch_token(
+            token_endpoint,
+            code=code,
+            code_verifier=verifier,
+            auth=_leave_as_is,
+            include_client_id=False,
+            headers=FORM_HEADERS | client.headers,
+            body=urlencode(client.fields),
+        )
+
+    return _ask(token_endpoint, credentials, "code", fetch)
 
 
 def refresh(
@@ -88,24 +109,67 @@ def refresh(
 
     scope: leave out, unless less than granted is wanted. Raises as exchange_code, and GrantSuspect.
     """
-    form = {"grant_type": "refresh_token", "refresh_token": refresh_token} | ({"scope": scope} if scope else {})
-    return _ask(token_endpoint, credentials, "refresh", form)
+
+    def fetch(session: OAuth2Session, client: ClientAuthentication) -> None:
+        session.scope = scope
+        session.refresh_token(
+            token_endpoint,
+            refresh_token=refresh_token,
+            auth=_leave_as_is,
+            headers=FORM_HEADERS | client.headers,
+            body=urlencode(client.fields),
+        )
+
+    return _ask(token_endpoint, credentials, "refresh", fetch)
 
 
-def _ask(token_endpoint: str, credentials: ClientCredentials, purpose: str, form: dict[str, str]) -> TokenResponse:
-    """One request, and its answer judged. A redirect is an answer too: followed, it would carry the secrets elsewhere."""
-    client = authenticate(credentials, token_endpoint=token_endpoint)
+class _TokenSession(OAuth2Session):
+    """A session that follows nothing: a redirect from a token endpoint would carry the secrets elsewhere."""
+
+    def get_redirect_target(self, resp):
+        return None
+
+
+def _ask(token_endpoint: str, credentials: ClientCredentials, purpose: str, fetch: Callable) -> TokenResponse:
+    """One request, judged before the library parses it."""
+    answers: list[TokenResponse] = []
+
+    def receive(response: requests.Response) -> requests.Response:
+        error = judge(response.status_code, response.headers, response.content, purpose=purpose)
+        if error:
+            raise error
+        answers.append(_token_response(response.content))
+        response._content = b'{"access_token": "judged", "token_type": "Bearer"}'  # nothing for it to trip over
+        return response
+
+    session = _new_session(credentials.client_id)
+    session.register_compliance_hook("access_token_response", receive)
+    session.register_compliance_hook("refresh_token_response", receive)
     try:
-        answer = outbound.request(
-            "POST", token_endpoint, headers=FORM_HEADERS | client.headers, body=urlencode(form | client.fields).encode(),
-            policy=outbound.PORTAL_TOKEN, route="token",
-        )  # fmt: skip
+        fetch(session, authenticate(credentials, token_endpoint=token_endpoint))
     except outbound.OutboundError as error:
         raise from_outbound(error) from error
-    refusal = judge(answer.status, answer.headers, answer.body, purpose=purpose)
-    if refusal:
-        raise refusal
-    return _token_response(answer.body)
+    except (OAuth2Error, requests.RequestException, ValueError) as error:
+        # Before anything is sent these libraries refuse what is no https URL.
+        raise PortalMisconfigured("bad_url") from error
+    return answers[0]
+
+
+def _new_session(client_id: str) -> OAuth2Session:
+    if getattr(settings, "OUTBOUND_ALLOW_INSECURE_HTTP", False):
+        # Whether http is allowed is the outbound door's to say; oauthlib knows no switch but this one.
+        os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
+    session = _TokenSession(client_id)
+    session.trust_env = False
+    adapter = outbound.GuardedAdapter(outbound.PORTAL_TOKEN, route="token")
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _leave_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Stands where requests-oauthlib would put Basic credentials of its own, not form-encoded as RFC 6749 wants."""
+    return request
 
 
 def _token_response(body: bytes) -> TokenResponse:

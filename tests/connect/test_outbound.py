@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 
 import pytest
+import requests
 import structlog
 
 from connect import outbound
@@ -350,6 +351,35 @@ def test_errors_hold_no_url(server):
     assert "secret" not in repr(error) + str(error)
     assert error.__cause__ is None
     assert error.__suppress_context__
+
+
+# --- requests ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def session():
+    session = requests.Session()
+    session.mount("http://", outbound.GuardedAdapter(HURRIED))
+    return session
+
+
+def test_a_requests_session_goes_through_the_same_door(server, session):
+    server.on("/json", Answer(json={"a": 1}))
+    response = session.post(server.url + "/json", data={"x": "ä&b"}, auth=("id", "secret"))
+    assert response.json() == {"a": 1}
+    assert response.text == '{"a": 1}'
+    assert server.requests[0].form == {"x": "ä&b"}
+    assert server.requests[0].headers["authorization"].startswith("Basic ")
+
+
+def test_a_requests_session_gets_the_doors_errors(server, session):
+    server.on("/reset", Answer(reset=True))
+    with pytest.raises(OutboundError) as caught:
+        session.post(server.url + "/reset", data=b"x", timeout=500, verify=False)
+    assert (caught.value.reason, caught.value.sent) == ("reset", True)
+    with pytest.raises(OutboundError) as caught:
+        session.get("http://169.254.169.254/")
+    assert caught.value.reason == "address_not_allowed"
 
 
 # --- Retry-After -------------------------------------------------------------------------------------
