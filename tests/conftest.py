@@ -8,6 +8,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import expect, sync_playwright
 
+from connect import wrong_keys
 from connect.audit import append_only
 from connect.celery import app
 from connect.organizations.models import Environment, Tenant
@@ -64,6 +65,7 @@ def chromium():
 def cache_in_memory(settings):
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     cache.clear()
+    wrong_keys.forget()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from pulls.exchanges.recorder import FORMAT
 ELSEWHERE = {
     "DATABASE_URL": "", "REDIS_URL": "", "BROKER_URL": "", "SECRET_KEY": "", "SEALING_KEYS": "", "BASE_URL": "http://127.0.0.1",
     "ALLOWED_HOSTS": "127.0.0.1", "OUTBOUND_ALLOW_INSECURE_HTTP": "1", "OUTBOUND_ALLOW_PRIVATE": "1", "LOG_LEVEL": "CRITICAL",
+    "DJANGO_SETTINGS_MODULE": "connect.settings",
 }  # fmt: skip
 
 

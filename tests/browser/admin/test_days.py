@@ -22,9 +22,9 @@ def test_an_operator_finds_a_patients_failed_pull_sees_why_retries_and_watches_i
     refused = page.get_by_role("row").filter(has=page.get_by_role("cell", name="Condition", exact=True))
     expect(refused).to_contain_text("http_403")
 
-    page.get_by_role("link", name="Retry").click()
-    expect(page.get_by_text("A new pull of the same connection, now.")).to_be_visible()
-    page.get_by_role("button", name="Retry").click()
+    page.get_by_role("link", name="Retry what failed").click()
+    expect(page.get_by_text("A new pull asks only for the types")).to_be_visible()
+    page.get_by_role("button", name="Retry them").click()
     expect(page.get_by_text("is queued.")).to_be_visible()
     again = Pull.objects.exclude(pk=world.pull.pk).get()
 
