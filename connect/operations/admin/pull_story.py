@@ -146,7 +146,7 @@ def answers_table(pull: Pull) -> Iterator[panels.Table]:
         [(call["url"], call["status"] or "–", labels.badge(call["verdict"], "warning"), explain_answer(call["reason"]),
           labels.duration(call["elapsed_ms"])) for call in calls[: panels.SHOWN]],
         empty="Every answer that is kept was well.",
-        note=f"{kept.calls} calls are kept; every value is replaced. “Exchange” takes them all out.{more}",
+        note=f"Calls kept: {kept.calls}; every value is replaced. “Exchange” takes them all out.{more}",
     )  # fmt: skip
 
 
