@@ -46,9 +46,10 @@ def table(figures: list[Figure]) -> str:
 
 
 def keep(figures: list[Figure], file: Path) -> None:
-    """Write the figures with the commit they are of."""
+    """Write the figures, each with the commit it is of; what the file has of other paths stays."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    kept = json.loads(file.read_text())["figures"] if file.exists() else []
+    by_path = {figure["path"]: figure for figure in kept}
+    by_path |= {figure.path: asdict(figure) | {"commit": commit} for figure in figures}
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(
-        json.dumps({"commit": commit, "figures": [asdict(f) for f in figures]}, indent=1, ensure_ascii=False)
-    )
+    file.write_text(json.dumps({"figures": list(by_path.values())}, indent=1, ensure_ascii=False) + "\n")
