@@ -2,9 +2,9 @@
 
     DATABASE_URL=postgres://… REDIS_URL=redis://… python bench/webhooks.py [--events 5000] [--seconds 20] [--json FILE] [--quick]
 
-The database is migrated, and SECRET_KEY and SEALING_KEYS are set. It makes an organisation of its own and deletes it. The receiver is a process of its own, as is the Celery worker. The
-baseline of the throughput is a loop of POSTs over kept connections with `requests`, on as many threads as the
-worker has attempts in flight, in the same run.
+The database is migrated, and SECRET_KEY and SEALING_KEYS are set. It makes an organisation of its own and deletes it. The
+receiver is a process of its own, as is the Celery worker. The baseline of the throughput is a loop of POSTs over kept
+connections with `requests`, on as many threads as the worker has attempts in flight, in the same run.
 """
 
 import argparse
