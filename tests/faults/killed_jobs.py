@@ -1,6 +1,7 @@
 """What is killed: each kind of work on rows of its own, how another worker goes on, and what must be so in the end."""
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -63,7 +64,7 @@ class World:
         return made
 
 
-class Job:
+class Job(ABC):
     """One kind of work: rows to do it on, how another worker goes on, and what must be so in the end."""
 
     job, name = "", ""
@@ -73,17 +74,17 @@ class Job:
     def __init__(self, world: World):
         self.world = world
 
+    @abstractmethod
     def new(self) -> dict:
         """Rows of their own; what the worker is told."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_open(self, what: dict) -> bool:
         """Whether something is left to do; brings the end of the lease, and the next try, to now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def look(self, what: dict) -> str:
         """Asserts that nothing is lost and nothing twice; the outcome in a word."""
-        raise NotImplementedError
 
 
 class Refresh(Job):
