@@ -3,6 +3,7 @@
 import pytest
 
 from tests.factories import make_endpoint
+from tests.packages import unavailable
 from tests.portals.peers import stands
 from tests.portals.scripted import key_pairs, local  # noqa: F401
 
@@ -12,7 +13,9 @@ def home():
     try:
         return stands.installed()
     except stands.NotHere as why:
-        pytest.skip(str(why))
+        if not stands.are_laid():
+            pytest.skip(str(why))
+        unavailable(str(why))
 
 
 @pytest.fixture

@@ -27,9 +27,14 @@ class NotHere(Exception):
     """The foreign servers cannot be had on this machine; the message says why."""
 
 
+def are_laid() -> bool:
+    """Whether ../shared has them, as it has in CI."""
+    return bool(PEERS) and PEERS.is_dir()
+
+
 def installed() -> Path:
     """The folder they are installed in. Raises NotHere."""
-    if not PEERS or not PEERS.is_dir():
+    if not are_laid():
         raise NotHere("../shared/peers is not here")
     if not shutil.which("npm"):
         raise NotHere("there is no npm")
