@@ -1,7 +1,7 @@
 """Statements whose SQL is built once: the same rows as the querysets they are made of."""
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from connect.audit.actions import SYSTEM, entry
@@ -83,8 +83,6 @@ def test_a_stranger_finds_no_patient(organization, patient):
 
 
 def test_its_sql_is_built_once(patient, monkeypatch):
-    from django.db import connection
-
     WHOLE.first(patient_id="p-1")
     monkeypatch.setattr("django.db.models.sql.compiler.SQLCompiler.as_sql", None)
     with CaptureQueriesContext(connection) as queries:
